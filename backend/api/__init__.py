@@ -1,0 +1,1 @@
+"""All of the backend that Blender imports: standard library only."""

@@ -1,0 +1,202 @@
+"""Every message the add-on and the backend may exchange, and how it travels.
+
+One message is one line of JSON. Large data travels by path. `VERSION` changes with any change here;
+the reader is strict, and `Ready` comes first so that a mismatch is noticed before anything is sent.
+"""
+
+import json
+from fractions import Fraction
+from typing import Literal
+
+from .settings import CustomizeAVideo, Method
+from .values import ProtocolError, check, described, from_plain, limited, to_plain, value
+
+__all__ = [
+    "Cancel", "Cancelled", "Clip", "Compute", "Edit", "Failed", "Finished", "Generate", "Learn", "Message",
+    "Motion", "Outcome", "Preview", "Progress", "ProtocolError", "Rate", "Ready", "Request", "Sampling",
+    "VERSION", "check", "decode", "encode",
+]  # fmt: skip
+
+VERSION = 1
+
+
+# ------------------------------------------------------------------ parts of requests
+
+
+@value
+class Rate:
+    """Frames per second as a fraction: 24000/1001 is not 24."""
+
+    num: int = limited(24, 1, 1_000_000)
+    den: int = limited(1, 1, 1_000_000)
+
+    def fraction(self) -> Fraction:
+        return Fraction(self.num, self.den)
+
+
+@value
+class Clip:
+    """A range of a movie file's own frames, and in words what is seen in it."""
+
+    path: str
+    first_frame: int = limited(0, 0, 10_000_000, "First frame of the file that is used")
+    frame_count: int | None = limited(None, 1, 10_000_000, "Frames used from there; all when None")
+    reverse: bool = False
+    looks: str = ""  # what is seen, without how it moves: "a red ball over a green field"
+
+
+@value
+class Motion:
+    """A learned motion (a preset folder) and how strongly it acts; 0 is the base to the last bit."""
+
+    path: str
+    strength: float = limited(1.0, -2.0, 2.0, "0 is off, 1 as learned, below 0 reversed in sign")
+
+
+@value
+class Compute:
+    """Where and how precisely to compute; "auto" chooses from what is free."""
+
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    memory: Literal["auto", "fast", "balanced", "low"] = "auto"
+
+
+@value
+class Sampling:
+    """How a clip is sampled and written. None is the base's own value."""
+
+    frames: int | None = limited(None, 2, 256, "Frames the model makes")
+    width: int | None = limited(None, 32, 2048, "Width in pixels")
+    height: int | None = limited(None, 32, 2048, "Height in pixels")
+    steps: int | None = limited(None, 1, 1000, "Denoising steps")
+    guidance: float | None = limited(None, 0.0, 50.0, "Classifier-free guidance; 1 is without")
+    rate: Rate | None = None  # of the written file; None is the base's
+    length: int | None = limited(None, 1, 100_000, "Frames of the written file; None keeps the base's tempo")
+
+
+# ------------------------------------------------------------------ add-on → backend
+
+
+@value
+class Learn:
+    """Learn the motion of clips into the preset folder `out`."""
+
+    job: str
+    clips: tuple[Clip, ...]
+    motion: str  # how it moves, in words: "moving in a circle"
+    out: str
+    title: str = ""
+    base: str = "starter"
+    method: Method = CustomizeAVideo()
+    quality: Literal["draft", "normal", "best"] = described("normal", "How long to learn")
+    steps: int | None = limited(None, 1, 100_000, "Learning steps; None lets quality decide")
+    seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same result")
+    preview_prompt: str = ""  # with words, previews are made while learning
+    compute: Compute = Compute()
+
+
+@value
+class Generate:
+    """Make `count` new clips at `out` (numbered -2, -3 … after the first)."""
+
+    job: str
+    prompt: str
+    out: str
+    motions: tuple[Motion, ...] = ()
+    base: str = "starter"
+    seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same clip")
+    count: int = limited(1, 1, 64, "Clips to make, each with the next seed")
+    sampling: Sampling = Sampling()
+    compute: Compute = Compute()
+
+
+@value
+class Edit:
+    """Make a clip again from its DDIM-inverted latent with another prompt."""
+
+    job: str
+    clip: Clip
+    prompt: str
+    out: str
+    follow: float = limited(1.0, 0.0, 1.0, "1 starts from the clip's inverted latent, 0 from fresh noise")
+    motions: tuple[Motion, ...] = ()
+    base: str = "starter"
+    seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same clip")
+    count: int = limited(1, 1, 64, "Clips to make, each with the next seed")
+    inversion_steps: int | None = limited(None, 2, 1000, "DDIM inversion steps")
+    sampling: Sampling = Sampling()
+    compute: Compute = Compute()
+
+
+@value
+class Cancel:
+    job: str
+
+
+# ------------------------------------------------------------------ backend → add-on
+
+
+@value
+class Ready:
+    version: int
+    device: str  # what requests with device "auto" will use, in words
+
+
+@value
+class Progress:
+    job: str
+    phase: str  # in words: "Learning the motion"
+    done: int
+    total: int
+    note: str = ""
+
+
+@value
+class Preview:
+    """A clip made with what is learned so far."""
+
+    job: str
+    path: str
+    step: int
+
+
+@value
+class Finished:
+    job: str
+    outputs: tuple[str, ...]  # clips, or the preset folder
+    seconds: float
+    notes: tuple[str, ...] = ()  # what the artist should know about the result
+
+
+@value
+class Failed:
+    job: str
+    error: str  # one sentence
+    hint: str = ""  # what to do about it
+    traceback: str = ""  # only for what nobody foresaw
+
+
+@value
+class Cancelled:
+    job: str
+
+
+Request = Learn | Generate | Edit
+Outcome = Finished | Failed | Cancelled  # every job ends in exactly one
+Message = Learn | Generate | Edit | Cancel | Ready | Progress | Preview | Finished | Failed | Cancelled
+
+
+def encode(message: Message) -> bytes:
+    """One line; raises ValueError for NaN and infinity."""
+    return json.dumps(to_plain(message), allow_nan=False).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Raise ProtocolError for whatever is not exactly one message."""
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"not a message: {line[:80]!r}") from error
+    message: Message = from_plain(Message, data)
+    return message
