@@ -6,6 +6,7 @@ Shapes: F frames, H height, W width; pictures are (F, H, W, 3) uint8 RGB.
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -32,7 +33,7 @@ BT709, TV_RANGE = 1, 1  # as H.264 numbers its matrix, primaries and transfer; a
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What a movie file is; width and height as shown, after rotation. Pixels count as square, as in Blender."""
+    """What a movie file is. Width and height are after rotation; pixels count as square, as in Blender."""
 
     width: int
     height: int
@@ -127,6 +128,9 @@ def write(path: str | Path, frames: Frames, rate: Fraction, metadata: dict[str, 
         write_whole(sidecar(path), json.dumps(metadata, ensure_ascii=False, indent=1).encode())
         write_whole(path, movie)
     except OSError as error:
+        if not path.exists():
+            with suppress(OSError):
+                sidecar(path).unlink()
         raise UserError(
             f"{path.name} could not be written: {error.strerror or error}.",
             f"Check that {path.parent} exists, may be written to and has room.",
@@ -169,11 +173,8 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
     """What `write` stored, from inside the movie or else from the file beside it; None when there is none."""
     path = Path(path)
     stored: str | bytes | None = None
-    try:
-        with decoding.opened(path) as (container, _):
-            stored = container.metadata.get(KEY)
-    except UserError:
-        pass  # a movie that went missing may still have its sidecar
+    with suppress(UserError), decoding.opened(path) as (container, _):  # a missing movie may have its sidecar
+        stored = container.metadata.get(KEY)
     if stored is None and sidecar(path).is_file():
         stored = sidecar(path).read_bytes()
     try:

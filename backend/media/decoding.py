@@ -134,9 +134,9 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def decode(path: Path, index: FrameIndex, wanted: Sequence[int], fit: Fit) -> dict[int, Picture]:
-    """Decode the frames numbered `wanted` (ascending), each each passed through `fit` at once, which keeps memory small.
+    """Decode the frames numbered `wanted` (ascending), each put through `fit` at once: none piles up.
 
-    A frame that cannot be decoded is replaced by its neighbour; those after the last that decodes are left out.
+    A frame that cannot be decoded is replaced by its neighbour; those after the last good one are left out.
     """
     with opened(path) as (container, stream):
         found = _decode(container, stream, index, wanted, fit, seek=True)
