@@ -1,0 +1,242 @@
+"""The backend's own Python: where it is, whether it is whole, and how uv makes it.
+
+One environment per lock file, never Blender's own interpreter. It is built where it will stay (a virtual
+environment cannot be moved), and a marker written last says that it is whole: whatever a kill or a full disk
+leaves behind has no marker, and the next `make` starts it over from uv's cache.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from ..errors import UserError
+from .library import write_whole
+
+BACKEND = Path(__file__).resolve().parents[1]
+LOCK = BACKEND / "requirements.lock"
+PYTHON = "3.11"  # what the lock is made for; uv finds or fetches it
+UV = "uv==0.13.8"  # fetched where the machine has none, or one that is too old
+OLDEST_UV = (0, 7)  # knows --torch-backend
+MARKER = "complete"
+
+Report = Callable[[str], None]
+
+
+def environment_folder(library: Path) -> Path:
+    """Where the environment of this backend's lock file is, or will be."""
+    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    return library / "environment" / digest[:12]
+
+
+def python_of(folder: Path) -> Path:
+    """The interpreter of an environment. `RESTAGE_PYTHON` names another one instead (tests use it)."""
+    if chosen := os.environ.get("RESTAGE_PYTHON"):
+        return Path(chosen)
+    return program(folder, "python")
+
+
+def program(folder: Path, name: str) -> Path:
+    """A program installed in an environment."""
+    return folder / "Scripts" / f"{name}.exe" if sys.platform == "win32" else folder / "bin" / name
+
+
+def state(library: Path) -> Literal["missing", "broken", "ready"]:
+    """Whether the backend can be started. Looks at three paths and starts nothing, so a panel may ask."""
+    folder = environment_folder(library)
+    if os.environ.get("RESTAGE_PYTHON") or _whole(folder):
+        return "ready"
+    return "broken" if folder.exists() else "missing"
+
+
+def make(library: Path, report: Report) -> Path:
+    """Make (or repair) the environment, telling `report` what happens line by line; return its folder.
+
+    Takes minutes and downloads. Raises UserError when the machine is offline, the disk is full, no Python
+    can be had, or another process is making it.
+    """
+    folder = environment_folder(library)
+    build(folder, [LOCK], report, tools=library / "environment" / "uv")
+    _write_launcher(folder)
+    return folder
+
+
+def build(folder: Path, locks: Sequence[Path], report: Report, *, tools: Path, python: str = PYTHON) -> None:
+    """Build a virtual environment at `folder` from lock files, unless it is already whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder.with_name(f".{folder.name}.lock")):
+        if _whole(folder):
+            return
+        uv = find_uv(tools, report)
+        log = folder.with_name(f"{folder.name}.log")
+        report(f"Making a Python {python} environment in {folder}")
+        _run([uv, "venv", "--clear", "--python", find_python(python), folder], report, log)
+        files = [part for lock in locks for part in ("--requirements", lock)]
+        install = [uv, "pip", "install", "--python", program(folder, "python"), *files]
+        _run([*install, *torch_build(os.environ)], report, log)
+        log.unlink(missing_ok=True)  # of an attempt that failed
+        write_whole(folder / MARKER, b"")
+
+
+def torch_build(environment: Mapping[str, str]) -> list[str]:
+    """uv's arguments that choose the build of torch for this machine's GPU.
+
+    Where wheels are given (`PIP_FIND_LINKS`, an offline mirror) the build found there is the choice.
+    """
+    return [] if uv_environment(environment).get("UV_FIND_LINKS") else ["--torch-backend=auto"]
+
+
+def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What uv's process is given: uv has names of its own for what pip users have set."""
+    result = dict(environment)
+    for pip, uv in {"PIP_FIND_LINKS": "UV_FIND_LINKS", "PIP_INDEX_URL": "UV_DEFAULT_INDEX"}.items():
+        if pip in environment:
+            result.setdefault(uv, environment[pip])
+    return result
+
+
+def find_uv(tools: Path, report: Report) -> Path:
+    """The uv on PATH when it is new enough, else a private one in the folder `tools`."""
+    if (found := shutil.which("uv")) and _version(Path(found)) >= OLDEST_UV:
+        return Path(found)
+    private = program(tools, "uv")
+    if not private.exists():
+        report("Fetching uv, which installs the rest")
+        log = tools.with_name("uv.log")
+        _run([sys.executable, "-m", "venv", "--clear", tools], report, log)
+        _run([program(tools, "python"), "-m", "pip", "install", "--quiet", UV], report, log)
+        log.unlink(missing_ok=True)  # of an attempt that failed
+    return private
+
+
+def find_python(version: str) -> str:
+    """A Python of pyenv's, which uv does not look for; else the version, which uv finds or fetches."""
+    for folder in map(Path, os.get_exec_path()):
+        if folder.name == "shims":
+            for python in sorted(
+                folder.parent.glob(f"versions/{version}.*/bin/python{version}"), reverse=True
+            ):
+                return str(python)
+    return version
+
+
+def _whole(folder: Path) -> bool:
+    return (folder / MARKER).exists() and program(folder, "python").exists()
+
+
+def _version(uv: Path) -> tuple[int, ...]:
+    text = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"(\d+)\.(\d+)", text)
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def _run(command: Sequence[str | Path], report: Report, log: Path) -> None:
+    """Run one step, reporting its output line by line; raise UserError with its cause when it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    lines: list[str] = []
+    with subprocess.Popen(
+        list(map(str, command)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        cwd=log.parent,  # not in a project, whose settings uv would read
+        env=uv_environment(os.environ),
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line := line.strip():
+                lines.append(line)
+                report(line)
+    if process.returncode:
+        text = "\n".join(lines)
+        log.write_text(text + "\n", encoding="utf-8")
+        raise _complaint(text, log)
+
+
+COMPLAINTS = (  # what uv, pip and Python print -> what a person can do about it
+    (
+        r"no space left|os error 28|disk full",
+        "The disk is full.",
+        "The backend needs about 8 GB beside the library, or choose another library folder.",
+    ),
+    (
+        r"no interpreter found|failed to (download|install) .*python",
+        f"No Python {PYTHON} was found or could be downloaded.",
+        f"Connect to the internet, or install Python {PYTHON}, and try again.",
+    ),
+    (
+        r"dns error|failed to fetch|error sending request|connection (refused|reset)|could ?n.t connect"
+        r"|network is unreachable|no matching distribution|timed out|retries exceeded",
+        "The backend's packages could not be downloaded.",
+        "Check the internet connection and try again; what has arrived is kept.",
+    ),
+    (
+        r"ensurepip is not available|no module named (ensurepip|venv)",
+        "This Python has no venv module, which is needed to fetch uv.",
+        "Install it (on Debian and Ubuntu: sudo apt install python3-venv), or install uv, and try again.",
+    ),
+    (
+        r"permission denied|access is denied",
+        "The library folder cannot be written to.",
+        "Choose another library folder in the preferences.",
+    ),
+)
+
+
+def _complaint(text: str, log: Path) -> UserError:
+    for pattern, message, hint in COMPLAINTS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return UserError(message, hint)
+    return UserError("The backend's environment could not be made.", f"What happened is in {log}.")
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold an operating-system lock, which a kill releases; raise UserError when another process has it."""
+    with open(path, "a+b") as file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                "Another Restage is making the environment.", "Wait until it is done, then try again."
+            ) from None
+        yield
+
+
+LAUNCHER = """\
+import sys
+sys.path.insert(0, {root!r})
+sys.pycache_prefix = {pycache!r}
+from backend.cli.main import main
+main()
+"""
+
+
+def _write_launcher(folder: Path) -> None:
+    """Put the `restage` command into the environment, running this backend (an add-on's or a checkout's)."""
+    script = folder / "restage.py"
+    text = LAUNCHER.format(root=str(BACKEND.parent), pycache=str(folder / "pycache"))
+    write_whole(script, text.encode())
+    if sys.platform == "win32":
+        command = f'@"{program(folder, "python")}" "{script}" %*\r\n'
+        write_whole(folder / "Scripts" / "restage.cmd", command.encode())
+    else:
+        command = f'#!/bin/sh\nexec "{program(folder, "python")}" "{script}" "$@"\n'
+        write_whole(folder / "bin" / "restage", command.encode())
+        (folder / "bin" / "restage").chmod(0o755)
