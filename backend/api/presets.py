@@ -1,0 +1,111 @@
+"""Motions on disk: one folder each, independent of any base model, with weights for the bases it was learned on.
+
+preset.json     what this file reads and writes
+reference.mp4   the clip that the motion was learned from
+thumbnail.png
+weights/<base>.safetensors
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import UserError
+from .library import write_whole
+from .protocol import Rate
+from .settings import CustomizeAVideo, Method
+from .values import ProtocolError, check, from_plain, limited, to_plain, value
+
+SCHEMA = 1
+FILE = "preset.json"
+# schema → what turns its content into that of the next; a released schema is never dropped.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+@value
+class BaseWeights:
+    """A file under weights/ and the base that it belongs to (families.base.Fingerprint)."""
+
+    base: str
+    architecture: str
+    fingerprint: str
+    file: str
+
+
+@value
+class Preset:
+    title: str
+    motion: str  # how it moves, in words; added to prompts that do not say it
+    looks: str = ""  # what was seen in the reference
+    kind: Literal["camera", "subject", "style"] = "subject"
+    method: Method = CustomizeAVideo()
+    steps: int = limited(300, 1, 100_000, "Learning steps")
+    seed: int = limited(0, 0, 2**31 - 1)
+    strength: float = limited(1.0, -2.0, 2.0, "Recommended strength")
+    frames: int = limited(16, 2, 256, "Frames of the clip as learned")
+    rate: Rate = Rate(num=8)
+    licence: str = ""
+    weights: tuple[BaseWeights, ...] = ()
+
+
+def read_preset(folder: Path) -> Preset:
+    """Raise UserError when there is none, when it is damaged, or when it is newer than this Restage."""
+    path = folder / FILE
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"There is no motion in {folder}.", f"Choose a folder that holds a {FILE}.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"The motion {path} cannot be read.", "Restore it from a copy, or learn it again."
+        ) from error
+    preset = _migrated(path, data)
+    check(preset)
+    return preset
+
+
+def _migrated(path: Path, data: Any) -> Preset:
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if not isinstance(schema, int):
+        raise UserError(f"The file {path} is not a motion.", "Restore it from a copy, or learn it again.")
+    if schema > SCHEMA:
+        raise UserError(f"The motion {path} was made by a newer Restage.", "Update Restage to use it.")
+    content = data.get("preset")
+    for old in range(schema, SCHEMA):
+        content = MIGRATIONS[old](content)
+    try:
+        preset: Preset = from_plain(Preset, content, "preset")
+    except ProtocolError as error:
+        raise UserError(
+            f"The motion {path} is damaged ({error}).", "Restore it from a copy, or learn it again."
+        ) from error
+    return preset
+
+
+def write_preset(folder: Path, preset: Preset) -> None:
+    text = json.dumps({"schema": SCHEMA, "preset": to_plain(preset)}, indent=2, ensure_ascii=False)
+    write_whole(folder / FILE, text.encode())
+
+
+def list_presets(folder: Path) -> list[tuple[Path, Preset]]:
+    """The readable motions directly in `folder`, by title; what cannot be read is not listed."""
+    found = []
+    for path in sorted(folder.glob(f"*/{FILE}")):
+        try:
+            found.append((path.parent, read_preset(path.parent)))
+        except UserError:
+            continue
+    return sorted(found, key=lambda item: item[1].title.casefold())
+
+
+def replace_folder(made: Path, final: Path) -> None:
+    """Move a finished folder into place; an older one under that name goes only once the new one is whole."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    old = final.with_name(f".{final.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        final.rename(old)
+    made.rename(final)
+    shutil.rmtree(old, ignore_errors=True)

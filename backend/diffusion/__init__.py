@@ -1,0 +1,1 @@
+"""What any diffusion program needs: noise paths, samplers, adapters, memory. No paper, no model family."""

@@ -1,0 +1,144 @@
+"""Named LoRAs on a model: add, which learn, merge for speed, take out again.
+
+A LoRA's tensors are a flat dict of `<module>.lora_A.weight` (r, in, …) and `<module>.lora_B.weight`
+(out, r, …). Its scale α multiplies BA directly (θ = θ_0 + α BA), so peft's lora_alpha is α·r.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A learned LoRA, ready to act: its tensors and the factor on BA."""
+
+    state: State
+    scale: float
+
+
+def add_lora(model: nn.Module, name: str, targets: str, rank: int, scale: float, seed: int) -> None:
+    """Inject LoRA layers called `name` on every module whose full name matches the regex `targets`.
+
+    A starts Kaiming-uniform from `seed`, B at zero, both float32 whatever the model's precision.
+    Raises ValueError when nothing matches.
+    """
+    config = LoraConfig(r=rank, lora_alpha=scale * rank, target_modules=targets, init_lora_weights=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inject_adapter_in_model(config, model, name)
+    for key, parameter in model.named_parameters():
+        if f".{name}." in key and "lora_" in key:
+            parameter.data = parameter.data.float()
+
+
+def remove_loras(model: nn.Module) -> None:
+    """Put every wrapped module back as it was before any `add_lora`."""
+    wrapped = [(n, m) for n, m in model.named_modules() if isinstance(m, BaseTunerLayer)]
+    for name, layer in wrapped:
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, layer.get_base_layer())
+
+
+def lora_parameters(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
+    """The parameters of adapter `name` under the keys they are saved with."""
+    return {
+        key.replace(f".{name}.", "."): parameter
+        for key, parameter in model.named_parameters()
+        if "lora_" in key and f".{name}." in key
+    }
+
+
+def lora_state(model: nn.Module, name: str) -> State:
+    """A copy of the adapter's tensors, on the CPU."""
+    return {key: p.detach().cpu().clone() for key, p in lora_parameters(model, name).items()}
+
+
+def load_lora_state(model: nn.Module, name: str, state: Mapping[str, Tensor]) -> None:
+    """Copy `state` into the adapter; its keys must be exactly the adapter's."""
+    parameters = lora_parameters(model, name)
+    if parameters.keys() != state.keys():
+        raise ValueError(f"the tensors of adapter {name!r} are not those of this model")
+    with torch.no_grad():
+        for key, parameter in parameters.items():
+            parameter.copy_(state[key])
+
+
+@contextmanager
+def learning(model: nn.Module, learn: Sequence[str], act: Sequence[str] = ()) -> Iterator[None]:
+    """Inside the block the adapters `learn` and `act` act on the model; only `learn` get gradients.
+
+    The forward *and* the backward must lie inside: under checkpointing the forward runs again during
+    the backward, and adapters switched in between leave gradients missing without an error.
+    """
+    chosen = [*learn, *act]
+    for layer in model.modules():
+        if isinstance(layer, BaseTunerLayer):
+            layer.set_adapter([name for name in chosen if name in layer.r])
+            layer.enable_adapters(any(name in layer.r for name in chosen))
+    for key, parameter in model.named_parameters():
+        parameter.requires_grad_("lora_" in key and any(f".{name}." in key for name in learn))
+    yield
+
+
+@contextmanager
+def merged(model: nn.Module, loras: Sequence[Lora]) -> Iterator[None]:
+    """Inside the block the LoRAs are part of the model's weights; afterwards the weights are bit-equal again.
+
+    Merged weights cost nothing per step, while a LoRA beside each layer adds two small matrix
+    products and several kernels. A scale of 0 leaves the weights untouched to the last bit.
+    """
+    kept: dict[str, Tensor] = {}
+    try:
+        with torch.no_grad():
+            for lora in loras:
+                if lora.scale != 0:
+                    _add_to_weights(model, lora, kept)
+        yield
+    finally:
+        for name, original in kept.items():
+            model.get_submodule(name).weight.data = original  # type: ignore[union-attr]
+
+
+def _add_to_weights(model: nn.Module, lora: Lora, kept: dict[str, Tensor]) -> None:
+    for key in lora.state:
+        if not key.endswith(".lora_A.weight"):
+            continue
+        name = key.removesuffix(".lora_A.weight")
+        module = model.get_submodule(name)
+        if isinstance(module, BaseTunerLayer):
+            module = module.get_base_layer()
+        weight = module.weight.data
+        if name not in kept:
+            kept[name] = weight
+            weight = weight.clone()
+        delta = lora_delta(lora.state[key], lora.state[f"{name}.lora_B.weight"]).view(weight.shape)
+        module.weight.data = (weight.float() + lora.scale * delta.to(weight.device)).to(weight.dtype)
+
+
+def lora_delta(a: Tensor, b: Tensor) -> Tensor:
+    """BA as (out, in·kernel): for Linear (r, in), (out, r) and for convolutions (r, in, *k), (out, r, 1…)."""
+    return b.flatten(1).float() @ a.flatten(1).float()
+
+
+def fits(model: nn.Module, state: Mapping[str, Tensor]) -> bool:
+    """Whether every LoRA pair in `state` belongs to a module of `model` with its shape."""
+    names = {key.rsplit(".lora_", 1)[0] for key in state}
+    modules = dict(model.named_modules())
+    if state.keys() != {f"{n}.lora_{side}.weight" for n in names for side in "AB"}:
+        return False
+    for name in names:
+        a, b = state[f"{name}.lora_A.weight"], state[f"{name}.lora_B.weight"]
+        weight = getattr(modules.get(name), "weight", None)
+        if weight is None or a.shape[0] != b.shape[1]:
+            return False
+        if (b.shape[0], a[0].numel()) != (weight.shape[0], weight[0].numel()):
+            return False
+    return bool(names)

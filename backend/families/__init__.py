@@ -1,0 +1,1 @@
+"""One file per kind of base model, and where base models are."""

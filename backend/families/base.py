@@ -1,0 +1,72 @@
+"""What a kind of base model must offer so that tasks and methods need not know it.
+
+Shapes: B batch, C latent channels, F frames, H×W latent size, L tokens, D text width.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from backend.diffusion.memory import Plan
+from backend.diffusion.paths import NoisePath
+from backend.families.profile import Profile
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Which base a motion was learned on: its architecture, and its weights."""
+
+    architecture: str
+    weights: str
+
+
+class Family(Protocol):
+    """One base model in memory. Parts are loaded when first used; `release` drops those no longer needed."""
+
+    profile: Profile
+    plan: Plan
+    path: NoisePath
+    size_multiple: int  # width and height in pixels must be multiples of this
+    latent_channels: int
+
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+
+    @property
+    def denoiser(self) -> nn.Module:
+        """The network that adapters sit on, frozen and in eval mode."""
+        ...
+
+    def layers(self, group: str) -> str:
+        """A regex over full module names for "temporal attention", "temporal ff", "temporal conv" or "spatial attention"."""
+        ...
+
+    def bypass_temporal(self) -> AbstractContextManager[None]:
+        """Inside the block frames do not see each other."""
+        ...
+
+    def encode(self, frames: Any) -> Tensor:
+        """(F, H, W, 3) uint8 RGB → (1, C, F, h, w) float32 latents."""
+        ...
+
+    def decode(self, latents: Tensor) -> Any:
+        """(1, C, F, h, w) latents → (F, H, W, 3) uint8 RGB."""
+        ...
+
+    def embed(self, prompts: list[str]) -> Tensor:
+        """→ (B, L, D)."""
+        ...
+
+    def predict(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        """(B, C, F, h, w), (B,), (B, L, D) → the model's output (B, C, F, h, w)."""
+        ...
+
+    def schedule(self, steps: int) -> list[int]:
+        """Timesteps from noisy to clean, spaced as the base's own scheduler spaces them."""
+        ...
+
+    def release(self, part: str) -> None:
+        """Drop "text" or "pixels" from memory; it is loaded again when next used."""
+        ...

@@ -1,0 +1,59 @@
+"""What is known of a base beyond its weights: its native clip, how it samples best, what to learn on it."""
+
+import json
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from backend.errors import UserError
+
+STEPS = {"draft": 100, "normal": 300, "best": 600}  # the paper gives none: they "depend on the clip" (B.3)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A base's own values. `learn` and `steps` are per base: what was measured best there, else the paper's."""
+
+    name: str
+    frames: int = 16
+    fps: Fraction = Fraction(8)
+    width: int = 256
+    height: int = 256
+    sampling_steps: int = 30
+    inversion_steps: int = 50
+    guidance: float = 9.0
+    version: int = 0
+    steps: dict[str, int] = field(default_factory=lambda: dict(STEPS))  # by quality
+    learn: dict[str, dict[str, Any]] = field(default_factory=dict)  # method → settings
+
+
+KNOWN = {
+    "damo-vilab/text-to-video-ms-1.7b": Profile(name="ModelScope"),
+    "cerspense/zeroscope_v2_576w": Profile(name="ZeroScope", width=576, height=320, frames=24, guidance=12.0),
+}
+
+
+def read_profile(folder: Path, name: str, pixels: int | None) -> Profile:
+    """The profile in the base's own `restage.json`, else a known one, else one from its sample size in pixels."""
+    path = folder / "restage.json"
+    if path.is_file():
+        return _read_file(path)
+    if name in KNOWN:
+        return KNOWN[name]
+    return Profile(name=name) if pixels is None else Profile(name=name, width=pixels, height=pixels)
+
+
+def _read_file(path: Path) -> Profile:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data.pop("schema") != 1:
+            raise ValueError("its schema is newer than this Restage")
+        data["fps"] = Fraction(data.get("fps", 8))
+        known = {f.name for f in fields(Profile)}
+        return Profile(**{key: value for key, value in data.items() if key in known})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"The profile {path} cannot be read: {error}.",
+            "Restore the file, or delete it to use general values.",
+        ) from error

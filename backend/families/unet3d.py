@@ -1,0 +1,240 @@
+"""The UNet3DConditionModel family: ModelScope, ZeroScope, the starter.
+
+Shapes: B batch, C latent channels, F frames, h×w latent size, L tokens, D text width.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from diffusers.models.resnet import ResnetBlock2D, TemporalConvLayer
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from backend.diffusion.memory import Plan, choose_device, choose_dtype, choose_mode, free_bytes
+from backend.diffusion.paths import EpsilonPath, NoisePath, VelocityPath
+from backend.errors import UserError
+from backend.families.base import Fingerprint
+from backend.families.profile import read_profile
+from backend.families.weights import fingerprint
+
+_ATTENTION = r"\.transformer_blocks\.\d+\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
+_TEMPORAL = r"(.*\.)?(temp_attentions\.\d+|transformer_in)"
+LAYERS = {
+    "temporal attention": _TEMPORAL + _ATTENTION,
+    "temporal ff": _TEMPORAL + r"\.transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)",
+    "temporal conv": r"(.*\.)?temp_convs\.\d+\.conv[1-4]\.[23]",
+    "spatial attention": r"(.*\.)?attentions\.\d+" + _ATTENTION,
+}
+ENCODED_AT_ONCE = 8  # frames in the autoencoder at a time; its activations outgrow the UNet's otherwise
+
+
+class UNet3D:
+    """A text-to-video pipeline folder, its parts loaded when first used."""
+
+    def __init__(
+        self, folder: Path, name: str, *, device: str = "auto", precision: str = "auto", memory: str = "auto"
+    ):
+        self._folder = folder
+        where = choose_device(device)
+        self._dtype = choose_dtype(precision, where)
+        self._device = where
+        self._memory = memory
+        pixels = self._unet_config.get("sample_size")
+        self.profile = read_profile(folder, name, pixels * self.size_multiple if pixels else None)
+
+    # -------------------------------------------------------------- facts
+
+    @cached_property
+    def _unet_config(self) -> dict[str, Any]:
+        return dict(UNet3DConditionModel.load_config(self._folder / "unet"))
+
+    @cached_property
+    def _vae_config(self) -> dict[str, Any]:
+        return dict(AutoencoderKL.load_config(self._folder / "vae"))
+
+    @cached_property
+    def _scheduler(self) -> DDIMScheduler:
+        # clip_sample is True by default in diffusers and ruins inversion; no base here was trained for it.
+        return DDIMScheduler.from_pretrained(self._folder / "scheduler", clip_sample=False)
+
+    @property
+    def size_multiple(self) -> int:
+        """The autoencoder's factor; the UNet itself takes odd sizes by padding its upsampling."""
+        return int(2 ** (len(self._vae_config["block_out_channels"]) - 1))
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self._unet_config["in_channels"])
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        return fingerprint(self._folder)
+
+    @cached_property
+    def path(self) -> NoisePath:
+        config = self._scheduler.config
+        kinds = {"epsilon": EpsilonPath, "v_prediction": VelocityPath}
+        if config.prediction_type not in kinds:
+            raise UserError(
+                f"The base {self.profile.name} predicts {config.prediction_type!r}, which Restage does not know.",
+                "Use a base whose scheduler says epsilon or v_prediction.",
+            )
+        return kinds[config.prediction_type](
+            self._scheduler.alphas_cumprod, float(self._scheduler.final_alpha_cumprod)
+        )
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Chosen once, before the denoiser is loaded, for a learning step on the base's native clip."""
+        p = self.profile
+        weights = sum(f.stat().st_size for f in (self._folder / "unet").glob("diffusion_pytorch_model*"))
+        positions = p.frames * p.width * p.height // self.size_multiple**2
+        widths = sum(self._unet_config["block_out_channels"])
+        # 6.3 GiB in 16 bits for 16 frames of 32×32 latents at widths 320+640+1280+1280 (counted on ModelScope).
+        activations = int(6.3 * 2**30 * positions / 16384 * widths / 3520 * self._dtype.itemsize / 2)
+        mode = choose_mode(self._memory, free_bytes(self._device), weights, activations)
+        return Plan(self._device, self._dtype, mode)
+
+    # -------------------------------------------------------------- parts
+
+    @cached_property
+    def denoiser(self) -> UNet3DConditionModel:
+        unet = _load(UNet3DConditionModel, self._folder / "unet", self._dtype, self._device)
+        if self.plan.checkpointing:
+            recompute_activations(unet)
+        return unet
+
+    @cached_property
+    def _vae(self) -> AutoencoderKL:
+        # fp16 autoencoders of this family overflow to black frames, so its 16-bit form is bf16.
+        dtype = torch.bfloat16 if self._dtype is torch.float16 else self._dtype
+        vae = _load(AutoencoderKL, self._folder / "vae", dtype, self._device)
+        if self.plan.mode == "low":
+            vae.enable_tiling()
+        return vae
+
+    @cached_property
+    def _text(self) -> tuple[CLIPTokenizer, CLIPTextModel]:
+        tokenizer = CLIPTokenizer.from_pretrained(self._folder / "tokenizer")
+        return tokenizer, _load(CLIPTextModel, self._folder / "text_encoder", self._dtype, self._device)
+
+    def release(self, part: str) -> None:
+        if self.__dict__.pop({"text": "_text", "pixels": "_vae"}[part], None) is not None:
+            gc.collect()
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    # -------------------------------------------------------------- what it does
+
+    def layers(self, group: str) -> str:
+        return LAYERS[group]
+
+    def bypass_temporal(self) -> AbstractContextManager[None]:
+        return bypass_temporal(self.denoiser)
+
+    @torch.no_grad()
+    def encode(self, frames: np.ndarray[Any, Any]) -> Tensor:
+        """(F, H, W, 3) uint8 RGB → (1, C, F, h, w) float32 on the device: the mean of the posterior, scaled."""
+        pixels = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, 1)
+        parts = []
+        for part in pixels.split(ENCODED_AT_ONCE):
+            x = part.to(self._device, self._vae.dtype) / 127.5 - 1
+            parts.append(self._vae.encode(x).latent_dist.mode().float())
+        latents = torch.cat(parts) * self._vae.config.scaling_factor
+        return latents.movedim(0, 1)[None]
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> np.ndarray[Any, Any]:
+        """(1, C, F, h, w) → (F, H, W, 3) uint8 RGB."""
+        z = latents[0].movedim(1, 0) / self._vae.config.scaling_factor
+        parts = []
+        for part in z.split(ENCODED_AT_ONCE):
+            x = self._vae.decode(part.to(self._device, self._vae.dtype)).sample
+            parts.append(((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu())
+        return torch.cat(parts).movedim(1, -1).numpy()
+
+    @torch.no_grad()
+    def embed(self, prompts: list[str]) -> Tensor:
+        """→ (B, L, D) in the base's precision; longer prompts than the text model reads are cut at its limit."""
+        tokenizer, model = self._text
+        ids = tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True,
+                        return_tensors="pt").input_ids  # fmt: skip
+        return model(ids.to(self._device)).last_hidden_state
+
+    def predict(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        """(B, C, F, h, w), (B,), (B, L, D) → the model's output, in float32."""
+        return self.denoiser(
+            x_t.to(self._dtype), t, encoder_hidden_states=text.to(self._dtype)
+        ).sample.float()
+
+    def schedule(self, steps: int) -> list[int]:
+        self._scheduler.set_timesteps(steps)
+        return [int(t) for t in self._scheduler.timesteps]
+
+
+def _load(kind: Any, folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
+    try:
+        model = kind.from_pretrained(folder, torch_dtype=dtype)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"The base model's {folder.name} in {folder.parent} cannot be loaded.",
+            "Fetch or copy the base again.",
+        ) from error
+    return model.to(device).eval().requires_grad_(False)
+
+
+# ------------------------------------------------------------------ what diffusers does not offer for this class
+
+
+@contextmanager
+def bypass_temporal(unet: nn.Module) -> Iterator[None]:
+    """Inside the block temporal attentions and temporal convolutions pass their input on: frames are independent."""
+    temporal = [m for m in unet.modules() if isinstance(m, TransformerTemporalModel | TemporalConvLayer)]
+    before = [m.__dict__.get("forward") for m in temporal]  # set where activations are recomputed
+    for module in temporal:
+        is_attention = isinstance(module, TransformerTemporalModel)
+        module.forward = _passed_on_in_a_tuple if is_attention else _passed_on
+    try:
+        yield
+    finally:
+        for module, forward in zip(temporal, before, strict=True):
+            del module.forward
+            if forward is not None:
+                module.forward = forward
+
+
+def _passed_on(hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
+    return hidden_states
+
+
+def _passed_on_in_a_tuple(hidden_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor]:
+    return (hidden_states,)
+
+
+def recompute_activations(unet: nn.Module) -> None:
+    """Gradient checkpointing, which UNet3DConditionModel itself refuses, by wrapping its blocks' forwards."""
+    kinds = (Transformer2DModel, TransformerTemporalModel, TemporalConvLayer, ResnetBlock2D)
+    for module in unet.modules():
+        if isinstance(module, kinds):
+            _wrap_forward(module)
+
+
+def _wrap_forward(module: nn.Module) -> None:
+    plain = type(module).forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return plain(module, *args, **kwargs)
+        return checkpoint(plain, module, *args, use_reentrant=False, **kwargs)
+
+    module.forward = forward

@@ -1,0 +1,7 @@
+"""One file per paper: which adapters, which stages, which losses, what is kept."""
+
+from backend.api.settings import CustomizeAVideo
+from backend.methods import customize_a_video
+from backend.methods.base import Method
+
+METHODS: dict[type, type[Method]] = {CustomizeAVideo: customize_a_video.TemporalLora}

@@ -1,0 +1,22 @@
+"""What can be asked for: learn, generate, edit."""
+
+from backend.api.protocol import Edit, Generate, Learn, Request
+from backend.api.values import check
+from backend.tasks.run import Result, Run
+
+
+def perform(request: Request, run: Run) -> Result:
+    """Do what is asked for. Raises UserError for what a person can put right, Stopped when asked to stop."""
+    check(request)
+    # Only now: these load torch, which takes seconds, and the process has other things to say before.
+    from backend.tasks.edit import edit
+    from backend.tasks.generate import generate
+    from backend.tasks.learn import learn
+
+    match request:
+        case Learn():
+            return learn(request, run)
+        case Generate():
+            return generate(request, run)
+        case Edit():
+            return edit(request, run)

@@ -1,0 +1,86 @@
+"""A learning run on disk, so that a kill costs seconds: one folder a checkpoint, put in place by one rename.
+
+<stage>-<step>/   adapters.safetensors · optimizer.safetensors · state.json (written last)
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from backend.api.library import write_whole
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    stage: int
+    step: int  # steps of the stage that are done
+    data: str  # hash of the latents and text that were learned from
+    adapters: dict[str, dict[str, Tensor]]  # by name
+    optimizer: dict[str, Any]  # torch's state_dict
+    rng: Tensor  # uint8, of the run's generator
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> None:
+    """Write the checkpoint whole, then drop all but the newest `keep`."""
+    name = f"{checkpoint.stage}-{checkpoint.step:06d}"
+    part = folder / f".{name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    adapters = {f"{a}/{key}": t for a, state in checkpoint.adapters.items() for key, t in state.items()}
+    write_whole(part / "adapters.safetensors", save(adapters))
+    moments = {
+        f"{index}/{key}": torch.as_tensor(value)
+        for index, state in checkpoint.optimizer["state"].items()
+        for key, value in state.items()
+    }
+    write_whole(part / "optimizer.safetensors", save({**moments, "rng": checkpoint.rng}))
+    facts = {
+        "schema": 1,
+        "stage": checkpoint.stage,
+        "step": checkpoint.step,
+        "data": checkpoint.data,
+        "groups": checkpoint.optimizer["param_groups"],
+    }
+    write_whole(part / "state.json", json.dumps(facts).encode())
+    shutil.rmtree(folder / name, ignore_errors=True)
+    part.rename(folder / name)
+    for old in _folders(folder)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def newest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole, or None."""
+    for path in reversed(_folders(folder)):
+        try:
+            return _read(path)
+        except (
+            Exception
+        ):  # damaged (safetensors raises its own types): an older one will do, and costs only time
+            continue
+    return None
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("[0-9]*-[0-9]*") if (p / "state.json").is_file())
+
+
+def _read(path: Path) -> Checkpoint:
+    facts = json.loads((path / "state.json").read_text())
+    adapters: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in load((path / "adapters.safetensors").read_bytes()).items():
+        name, _, rest = key.partition("/")
+        adapters.setdefault(name, {})[rest] = tensor
+    moments = load((path / "optimizer.safetensors").read_bytes())
+    rng = moments.pop("rng")
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in moments.items():
+        index, _, rest = key.partition("/")
+        state.setdefault(int(index), {})[rest] = tensor
+    optimizer = {"state": state, "param_groups": facts["groups"]}
+    return Checkpoint(facts["stage"], facts["step"], facts["data"], adapters, optimizer, rng)

@@ -1,0 +1,148 @@
+"""Prompt and motions → clips. Previews while learning are made by the same `make_clip`."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.api.protocol import Edit, Generate, Rate, Sampling
+from backend.api.values import to_plain
+from backend.diffusion.adapters import merged
+from backend.diffusion.sampling import Predict, ddim_sample
+from backend.errors import UserError
+from backend.families.base import Family
+from backend.media import clips
+from backend.tasks.bases import LoadedMotion, load_motions, open_base, with_motion_words
+from backend.tasks.prepare import seeded
+from backend.tasks.run import Result, Run
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """The embedded prompt and, for guidance, the empty one: each (1, L, D)."""
+
+    text: Tensor
+    empty: Tensor
+    guidance: float
+
+
+def generate(request: Generate, run: Run) -> Result:
+    """Raises UserError for an empty prompt, sizes the base cannot make, and motions of another base."""
+    out = output_path(request.out, request.prompt)
+    family = open_base(request.base, request.compute, run)
+    s = native(request.sampling, family)
+    motions = load_motions(request.motions, family)
+    prompted = embed(family, with_motion_words(request.prompt, motions), s)
+    outputs = []
+    with merged(family.denoiser, [m.lora for m in motions]):
+        for i in range(request.count):
+            which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
+            noise = clip_noise(family, s, request.seed + i)
+            frames = make_clip(family, prompted, noise, s, run, which)
+            one = replace(request, seed=request.seed + i, count=1, out=str(numbered(out, i)))
+            outputs.append(write_result(one, frames, s, family, motions))
+    return Result(tuple(outputs), tuple(m.note for m in motions if m.note))
+
+
+def output_path(out: str, prompt: str) -> Path:
+    """Where the clip goes, checked before any work is done."""
+    if not prompt.strip():
+        raise UserError(
+            "The prompt is empty.", "Write what should be seen, such as: a blue star over a brown ground."
+        )
+    path = Path(out)
+    if path.suffix.lower() != ".mp4":
+        raise UserError(
+            f"The result {path.name!r} is not an .mp4 file.", "End the name of the result in .mp4."
+        )
+    return path
+
+
+def native(sampling: Sampling, family: Family) -> Sampling:
+    """The sampling with the base's own values in place of None (`length` may stay None)."""
+    p = family.profile
+    own = Sampling(frames=p.frames, width=p.width, height=p.height, steps=p.sampling_steps, guidance=p.guidance,
+                   rate=Rate(num=p.fps.numerator, den=p.fps.denominator))  # fmt: skip
+    given = {key: value for key, value in vars(sampling).items() if value is not None}
+    s = replace(own, **given)
+    for name, pixels in (("width", s.width), ("height", s.height)):
+        if pixels % family.size_multiple:
+            nearest = round(pixels / family.size_multiple) * family.size_multiple
+            raise UserError(
+                f"The {name} {pixels} is not a multiple of {family.size_multiple}.",
+                f"Choose {nearest} instead.",
+            )
+    return s
+
+
+def embed(family: Family, prompt: str, s: Sampling) -> Prompted:
+    both = family.embed([prompt, ""])
+    family.release("text")
+    return Prompted(both[:1], both[1:], s.guidance)
+
+
+def clip_noise(family: Family, s: Sampling, seed: int) -> Tensor:
+    """(1, C, F, h, w) on the device, the same on every device for the same seed."""
+    m = family.size_multiple
+    shape = (1, family.latent_channels, s.frames, s.height // m, s.width // m)
+    return torch.randn(shape, generator=seeded(seed)).to(family.plan.device)
+
+
+def make_clip(
+    family: Family, prompted: Prompted, noise: Tensor, s: Sampling, run: Run, note: str = ""
+) -> np.ndarray[Any, Any]:
+    """Noise (1, C, F, h, w) → (F, H, W, 3) uint8 RGB, with whatever adapters act at the moment."""
+    with torch.no_grad():
+        latents = ddim_sample(
+            guided(family, prompted),
+            noise,
+            family.schedule(s.steps),
+            family.path,
+            lambda done, total: run.step("Making the clip", done, total, note),
+        )
+        return family.decode(latents)
+
+
+def guided(family: Family, prompted: Prompted) -> Predict:
+    """Classifier-free guidance (Ho & Salimans, arXiv 2207.12598) on the model's output; none at 1."""
+
+    def predict(x: Tensor, t: Tensor) -> Tensor:
+        if prompted.guidance == 1:
+            return family.predict(x, t, prompted.text)
+        if family.plan.mode == "low":  # half the memory, one after the other
+            empty, text = family.predict(x, t, prompted.empty), family.predict(x, t, prompted.text)
+        else:
+            both = torch.cat([prompted.empty, prompted.text])
+            empty, text = family.predict(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+        return empty + prompted.guidance * (text - empty)
+
+    return predict
+
+
+def numbered(out: Path, index: int) -> Path:
+    """a.mp4, a-2.mp4, a-3.mp4 …"""
+    return out if index == 0 else out.with_name(f"{out.stem}-{index + 1}{out.suffix}")
+
+
+def write_result(
+    request: Generate | Edit,
+    frames: np.ndarray[Any, Any],
+    s: Sampling,
+    family: Family,
+    motions: list[LoadedMotion],
+) -> str:
+    """The clip at the asked-for rate, with all that is needed to make it again inside and beside it."""
+    made = replace(request, sampling=s)
+    metadata = {
+        "schema": 1,
+        "request": to_plain(made),
+        "base": vars(family.fingerprint) | {"name": family.profile.name, "version": family.profile.version},
+        "motions": {m.preset.title: m.hash for m in motions},
+    }
+    rate = s.rate.fraction()
+    shown = clips.resample(frames, family.profile.fps, rate, s.length)
+    clips.write(Path(request.out), shown, rate, metadata)
+    return request.out
