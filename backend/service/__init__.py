@@ -1,0 +1,1 @@
+"""Running requests: job folders, the worker, and how the process talks."""
