@@ -1,5 +1,6 @@
 """Real classes at toy size, built offline; no test needs a network or a mock of a model."""
 
+import json
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,20 @@ from backend.api.presets import replace_folder
 from backend.media import clips
 from backend.starter.tokenizer import write_tokenizer
 from backend.tasks.run import Run
+
+TOY_PROFILE = {
+    "schema": 1,
+    "name": "toy",
+    "version": 1,
+    "frames": 4,
+    "fps": 8,
+    "width": 16,
+    "height": 16,
+    "sampling_steps": 3,
+    "inversion_steps": 4,
+    "guidance": 2.0,
+    "steps": {"draft": 4, "normal": 8, "best": 16},
+}
 
 
 @pytest.fixture(scope="session")
@@ -50,45 +65,62 @@ def quiet_run(folder: Path) -> Run:
 
 
 def build_toy_base(folder: Path, prediction_type: str, seed: int = 0) -> Path:
-    """A TextToVideoSDPipeline of about 60,000 parameters: 16×16 pixels, 8 frames, 8×8 latents."""
+    """A TextToVideoSDPipeline of about 60,000 parameters: 16×16 pixels, 4 frames, 8×8 latents."""
     part = folder.with_name(f".{folder.name}.part")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         write_tokenizer(part / "tokenizer")
         tokenizer = CLIPTokenizer.from_pretrained(part / "tokenizer")
-        pipeline = TextToVideoSDPipeline(_toy_vae(), _toy_text(tokenizer), tokenizer, _toy_unet(),
-                                         DDIMScheduler(prediction_type=prediction_type, clip_sample=False))  # fmt: skip
+        scheduler = DDIMScheduler(prediction_type=prediction_type, clip_sample=False)
+        parts = (_toy_vae(), _toy_text(tokenizer), tokenizer, _toy_unet(), scheduler)
+        pipeline = TextToVideoSDPipeline(*parts)
     pipeline.save_pretrained(part)
-    profile = (
-        '{"schema": 1, "name": "toy", "version": 1, "frames": 4, "fps": 8, "width": 16, "height": 16,'
-        ' "sampling_steps": 3, "inversion_steps": 4, "guidance": 2.0, "steps": {"draft": 4, "normal": 8, "best": 16}}'
-    )
-    (part / "restage.json").write_text(profile)
+    (part / "restage.json").write_text(json.dumps(TOY_PROFILE))
     replace_folder(part, folder)
     return folder
 
 
 def _toy_vae() -> AutoencoderKL:
     return AutoencoderKL(
-        block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4, norm_num_groups=4, sample_size=16, scaling_factor=1.0,
-    )  # fmt: skip
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+        norm_num_groups=4,
+        sample_size=16,
+        scaling_factor=1.0,
+    )
 
 
 def _toy_text(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    return CLIPTextModel(CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=tokenizer.model_max_length, eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id,
-    ))  # fmt: skip
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=tokenizer.model_max_length,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
 
 
 def _toy_unet() -> UNet3DConditionModel:
     unet = UNet3DConditionModel(
-        sample_size=8, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"), up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-        norm_num_groups=4, cross_attention_dim=16, attention_head_dim=4,
-    )  # fmt: skip
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+        norm_num_groups=4,
+        cross_attention_dim=16,
+        attention_head_dim=4,
+    )
     # Fresh temporal convolutions end in zeros: frames would not see each other, and no test could tell.
     with torch.no_grad():
         for name, parameter in unet.named_parameters():

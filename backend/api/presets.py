@@ -1,4 +1,4 @@
-"""Motions on disk: one folder each, independent of any base model, with weights for the bases it was learned on.
+"""Motions on disk: one folder each, with weights for every base that the motion was learned on.
 
 preset.json     what this file reads and writes
 reference.mp4   the clip that the motion was learned from

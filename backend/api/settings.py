@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeVar
 
 from .values import described, limited, value
 
+T = TypeVar("T")
+M = TypeVar("M", bound="Method")
 Layers = Literal["attention", "attention+ff", "attention+ff+conv"]
 
 
@@ -29,19 +31,30 @@ class CustomizeAVideo:
     learning_rate: float | None = limited(None, 1e-6, 0.1, "Learning rate of the T-LoRA", paper=5e-4)
     absorber_rank: int | None = limited(None, 1, 128, "Rank of the absorber", paper=1)
     absorber_alpha: float | None = limited(None, 0.01, 16, "Absorber acts with this factor", paper=0.5)
-    absorber_learning_rate: float | None = limited(None, 1e-6, 0.1, "Learning rate of the absorber", paper=5e-5)
+    absorber_learning_rate: float | None = limited(
+        None, 1e-6, 0.1, "Learning rate of the absorber", paper=5e-5
+    )
     absorber_share: float | None = limited(
         None, 0.0, 2.0, "Absorber steps, as a share of the motion's steps", paper=0.5
     )
     crop_low: float = limited(0.33, 0.1, 1.0, "Smallest random crop, as a share of the frame")
     crop_high: float = limited(0.67, 0.1, 1.0, "Largest random crop, as a share of the frame")
     coarse: float | None = limited(
-        None, 0.0, 1.0, "0 draws timesteps evenly; towards 1 favours high noise, where motion is decided", paper=0.0
+        None,
+        0.0,
+        1.0,
+        "0 draws timesteps evenly; towards 1 favours high noise, where motion is decided",
+        paper=0.0,
     )
 
 
+def chosen(setting: T | None) -> T:
+    """A setting of a method that `resolved` has been through."""
+    assert setting is not None
+    return setting
+
+
 Method = CustomizeAVideo
-M = TypeVar("M", bound=Method)
 
 
 def resolved(method: M, base: Mapping[str, Any]) -> M:

@@ -104,23 +104,28 @@ def merged(model: nn.Module, loras: Sequence[Lora]) -> Iterator[None]:
         yield
     finally:
         for name, original in kept.items():
-            model.get_submodule(name).weight.data = original  # type: ignore[union-attr]
+            _weight(model, name).data = original
 
 
 def _add_to_weights(model: nn.Module, lora: Lora, kept: dict[str, Tensor]) -> None:
-    for key in lora.state:
+    for key, a in lora.state.items():
         if not key.endswith(".lora_A.weight"):
             continue
         name = key.removesuffix(".lora_A.weight")
-        module = model.get_submodule(name)
-        if isinstance(module, BaseTunerLayer):
-            module = module.get_base_layer()
-        weight = module.weight.data
-        if name not in kept:
-            kept[name] = weight
-            weight = weight.clone()
-        delta = lora_delta(lora.state[key], lora.state[f"{name}.lora_B.weight"]).view(weight.shape)
-        module.weight.data = (weight.float() + lora.scale * delta.to(weight.device)).to(weight.dtype)
+        weight = _weight(model, name)
+        kept.setdefault(name, weight.data)
+        delta = lora_delta(a, lora.state[f"{name}.lora_B.weight"]).view(weight.shape).to(weight.device)
+        weight.data = (weight.data.float() + lora.scale * delta).to(weight.dtype)
+
+
+def _weight(model: nn.Module, name: str) -> Tensor:
+    """The weight of a module, also of one that a LoRA wraps."""
+    module = model.get_submodule(name)
+    if isinstance(module, BaseTunerLayer):
+        module = module.get_base_layer()
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    return weight
 
 
 def lora_delta(a: Tensor, b: Tensor) -> Tensor:

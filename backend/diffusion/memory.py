@@ -60,7 +60,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """bf16 where the card has it, fp16 on older cards, fp32 on the CPU (bit-identical repeats, no slower there)."""
+    """bf16 where the card has it, fp16 on older cards, fp32 on the CPU."""
     named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     if precision != "auto":
         return named[precision]

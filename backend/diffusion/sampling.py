@@ -63,4 +63,4 @@ def _timestep(x: Tensor, t: int) -> Tensor:
 
 def follow_source(inverted: Tensor, noise: Tensor, follow: float) -> Tensor:
     """√p z_inv + √(1 − p) noise: MotionDirector's noise prior; p = 1 is z_inv itself."""
-    return follow**0.5 * inverted + (1 - follow) ** 0.5 * noise
+    return torch.add(follow**0.5 * inverted, noise, alpha=(1 - follow) ** 0.5)

@@ -26,10 +26,20 @@ class Family(Protocol):
     """One base model in memory. Parts are loaded when first used; `release` drops those no longer needed."""
 
     profile: Profile
-    plan: Plan
-    path: NoisePath
-    size_multiple: int  # width and height in pixels must be multiples of this
-    latent_channels: int
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def path(self) -> NoisePath: ...
+
+    @property
+    def size_multiple(self) -> int:
+        """Width and height in pixels must be multiples of this."""
+        ...
+
+    @property
+    def latent_channels(self) -> int: ...
 
     @property
     def fingerprint(self) -> Fingerprint: ...
@@ -40,7 +50,10 @@ class Family(Protocol):
         ...
 
     def layers(self, group: str) -> str:
-        """A regex over full module names for "temporal attention", "temporal ff", "temporal conv" or "spatial attention"."""
+        """A regex over full names of the modules in a group.
+
+        The groups: "temporal attention", "temporal ff", "temporal conv", "spatial attention".
+        """
         ...
 
     def bypass_temporal(self) -> AbstractContextManager[None]:

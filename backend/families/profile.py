@@ -13,7 +13,7 @@ STEPS = {"draft": 100, "normal": 300, "best": 600}  # the paper gives none: they
 
 @dataclass(frozen=True)
 class Profile:
-    """A base's own values. `learn` and `steps` are per base: what was measured best there, else the paper's."""
+    """A base's own values; in `learn` and `steps` what was measured best there, else the paper's."""
 
     name: str
     frames: int = 16
@@ -35,7 +35,7 @@ KNOWN = {
 
 
 def read_profile(folder: Path, name: str, pixels: int | None) -> Profile:
-    """The profile in the base's own `restage.json`, else a known one, else one from its sample size in pixels."""
+    """From the base's own `restage.json`, else a known one, else one for its sample size in pixels."""
     path = folder / "restage.json"
     if path.is_file():
         return _read_file(path)

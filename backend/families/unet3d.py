@@ -35,6 +35,10 @@ LAYERS = {
     "temporal conv": r"(.*\.)?temp_convs\.\d+\.conv[1-4]\.[23]",
     "spatial attention": r"(.*\.)?attentions\.\d+" + _ATTENTION,
 }
+PATHS: dict[str, type[EpsilonPath] | type[VelocityPath]] = {
+    "epsilon": EpsilonPath,
+    "v_prediction": VelocityPath,
+}
 ENCODED_AT_ONCE = 8  # frames in the autoencoder at a time; its activations outgrow the UNet's otherwise
 
 
@@ -83,13 +87,12 @@ class UNet3D:
     @cached_property
     def path(self) -> NoisePath:
         config = self._scheduler.config
-        kinds = {"epsilon": EpsilonPath, "v_prediction": VelocityPath}
-        if config.prediction_type not in kinds:
+        if config.prediction_type not in PATHS:
             raise UserError(
-                f"The base {self.profile.name} predicts {config.prediction_type!r}, which Restage does not know.",
+                f"The base {self.profile.name} predicts {config.prediction_type!r}: Restage cannot use it.",
                 "Use a base whose scheduler says epsilon or v_prediction.",
             )
-        return kinds[config.prediction_type](
+        return PATHS[config.prediction_type](
             self._scheduler.alphas_cumprod, float(self._scheduler.final_alpha_cumprod)
         )
 
@@ -100,7 +103,7 @@ class UNet3D:
         weights = sum(f.stat().st_size for f in (self._folder / "unet").glob("diffusion_pytorch_model*"))
         positions = p.frames * p.width * p.height // self.size_multiple**2
         widths = sum(self._unet_config["block_out_channels"])
-        # 6.3 GiB in 16 bits for 16 frames of 32×32 latents at widths 320+640+1280+1280 (counted on ModelScope).
+        # 6.3 GiB in 16 bits for 16 frames of 32×32 latents at widths 320+640+1280+1280 (ModelScope).
         activations = int(6.3 * 2**30 * positions / 16384 * widths / 3520 * self._dtype.itemsize / 2)
         mode = choose_mode(self._memory, free_bytes(self._device), weights, activations)
         return Plan(self._device, self._dtype, mode)
@@ -144,13 +147,13 @@ class UNet3D:
 
     @torch.no_grad()
     def encode(self, frames: np.ndarray[Any, Any]) -> Tensor:
-        """(F, H, W, 3) uint8 RGB → (1, C, F, h, w) float32 on the device: the mean of the posterior, scaled."""
+        """(F, H, W, 3) uint8 RGB → (1, C, F, h, w) float32: the posterior's mean, scaled."""
         pixels = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, 1)
         parts = []
-        for part in pixels.split(ENCODED_AT_ONCE):
+        for part in torch.split(pixels, ENCODED_AT_ONCE):
             x = part.to(self._device, self._vae.dtype) / 127.5 - 1
             parts.append(self._vae.encode(x).latent_dist.mode().float())
-        latents = torch.cat(parts) * self._vae.config.scaling_factor
+        latents = torch.cat(parts) * float(self._vae.config.scaling_factor)
         return latents.movedim(0, 1)[None]
 
     @torch.no_grad()
@@ -158,24 +161,26 @@ class UNet3D:
         """(1, C, F, h, w) → (F, H, W, 3) uint8 RGB."""
         z = latents[0].movedim(1, 0) / self._vae.config.scaling_factor
         parts = []
-        for part in z.split(ENCODED_AT_ONCE):
+        for part in torch.split(z, ENCODED_AT_ONCE):
             x = self._vae.decode(part.to(self._device, self._vae.dtype)).sample
             parts.append(((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu())
         return torch.cat(parts).movedim(1, -1).numpy()
 
     @torch.no_grad()
     def embed(self, prompts: list[str]) -> Tensor:
-        """→ (B, L, D) in the base's precision; longer prompts than the text model reads are cut at its limit."""
+        """→ (B, L, D) in the base's precision; prompts longer than the text model reads are cut."""
         tokenizer, model = self._text
         ids = tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True,
                         return_tensors="pt").input_ids  # fmt: skip
-        return model(ids.to(self._device)).last_hidden_state
+        embedded: Tensor = model(ids.to(self._device)).last_hidden_state
+        return embedded
 
     def predict(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """(B, C, F, h, w), (B,), (B, L, D) → the model's output, in float32."""
-        return self.denoiser(
+        output: Tensor = self.denoiser(
             x_t.to(self._dtype), t, encoder_hidden_states=text.to(self._dtype)
-        ).sample.float()
+        ).sample
+        return output.float()
 
     def schedule(self, steps: int) -> list[int]:
         self._scheduler.set_timesteps(steps)
@@ -193,12 +198,12 @@ def _load(kind: Any, folder: Path, dtype: torch.dtype, device: torch.device) -> 
     return model.to(device).eval().requires_grad_(False)
 
 
-# ------------------------------------------------------------------ what diffusers does not offer for this class
+# ------------------------------------------------------ what diffusers lacks for this class
 
 
 @contextmanager
 def bypass_temporal(unet: nn.Module) -> Iterator[None]:
-    """Inside the block temporal attentions and temporal convolutions pass their input on: frames are independent."""
+    """Inside the block temporal attentions and convolutions pass their input on: frames are independent."""
     temporal = [m for m in unet.modules() if isinstance(m, TransformerTemporalModel | TemporalConvLayer)]
     before = [m.__dict__.get("forward") for m in temporal]  # set where activations are recomputed
     for module in temporal:

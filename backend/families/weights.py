@@ -31,7 +31,7 @@ def find_base(name: str, library: Path, report: Callable[[str], None] = lambda _
         return _whole(fetch(name, library, report), name)
     raise UserError(
         f"There is no base model {name!r}.",
-        'Use "starter", the folder of a diffusers pipeline, or a hub name such as cerspense/zeroscope_v2_576w.',
+        'Use "starter", a pipeline folder, or a hub name such as cerspense/zeroscope_v2_576w.',
     )
 
 

@@ -11,8 +11,9 @@ def random_crops(
 ) -> np.ndarray[Any, Any]:
     """(F, H, W, 3) uint8 → (count, h, w, 3) uint8 for size = (w, h).
 
-    Posture and layout are cut apart, shapes and textures stay. Each is cut from a random frame at a random place; its sides are a random share of the frame's,
-    drawn evenly from `share` (Customize-A-Video, supplement A.2: 0.33 to 0.67).
+    Posture and layout are cut apart, shapes and textures stay. Each is cut from a random frame at a
+    random place; its sides are a random share of the frame's, drawn evenly from `share`
+    (Customize-A-Video, supplement A.2: 0.33 to 0.67).
     """
     rng = np.random.default_rng(seed)
     _, height, width, _ = frames.shape
@@ -33,7 +34,10 @@ def resized(frames: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[A
 
 def _resized(picture: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, Any]:
     shrinks = picture.shape[1] > size[0]
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    made: np.ndarray[Any, Any] = cv2.resize(
+        picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    )
+    return made
 
 
 def png(picture: np.ndarray[Any, Any]) -> bytes:

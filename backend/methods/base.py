@@ -6,7 +6,7 @@ Shapes: B batch, C latent channels, F frames, h×w latent size, L tokens, D text
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,8 @@ class Example:
 class Denoiser(Protocol):
     """The part of a family that a step needs."""
 
-    path: NoisePath
+    @property
+    def path(self) -> NoisePath: ...
 
     @property
     def denoiser(self) -> nn.Module: ...
@@ -93,8 +94,6 @@ class Method(Protocol):
 
     adapters: tuple[Adapter, ...]
     kept: str  # the adapter that is the motion; the others served only to learn it
-
-    def __init__(self, settings: Any) -> None: ...
 
     def stages(self, steps: int) -> tuple[Stage, ...]:
         """For `steps` steps of learning the motion."""

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from backend.api.settings import CustomizeAVideo
+from backend.api.settings import CustomizeAVideo, chosen
 from backend.methods.base import Adapter, Stage, Step
 
 LAYERS = {
@@ -32,17 +32,22 @@ class TemporalLora:
     kept = "motion"
 
     def __init__(self, settings: CustomizeAVideo) -> None:
-        self.settings = s = settings
-        motion = Adapter("motion", LAYERS[s.layers], s.rank, s.alpha)
-        absorber = Adapter("absorber", ("spatial attention",), s.absorber_rank, s.absorber_alpha)
-        self.absorbs = s.absorber == "spatial LoRA" and s.absorber_share > 0
-        self.adapters = (absorber, motion) if self.absorbs else (motion,)
+        s = settings
+        self.learning_rate = chosen(s.learning_rate)
+        self.absorber_learning_rate = chosen(s.absorber_learning_rate)
+        self.absorber_share = chosen(s.absorber_share)
+        self.coarse = chosen(s.coarse)
+        self.absorbs = s.absorber == "spatial LoRA" and self.absorber_share > 0
+        motion = Adapter("motion", LAYERS[chosen(s.layers)], chosen(s.rank), chosen(s.alpha))
+        absorber = Adapter(
+            "absorber", ("spatial attention",), chosen(s.absorber_rank), chosen(s.absorber_alpha)
+        )
+        self.adapters: tuple[Adapter, ...] = (absorber, motion) if self.absorbs else (motion,)
 
     def stages(self, steps: int) -> tuple[Stage, ...]:
-        s = self.settings
         learn_motion = Stage(
             title="Learning the motion",
-            learn={"motion": s.learning_rate},
+            learn={"motion": self.learning_rate},
             act=("absorber",) if self.absorbs else (),
             steps=steps,
             bypass_temporal=False,
@@ -52,9 +57,9 @@ class TemporalLora:
             return (learn_motion,)
         absorb = Stage(
             title="Learning the looks, to leave them out",
-            learn={"absorber": s.absorber_learning_rate},
+            learn={"absorber": self.absorber_learning_rate},
             act=(),
-            steps=max(1, round(steps * s.absorber_share)),
+            steps=max(1, round(steps * self.absorber_share)),
             bypass_temporal=True,
             losses=self.absorber_losses,
         )
@@ -71,5 +76,5 @@ class TemporalLora:
     def motion_losses(self, step: Step) -> Iterator[Tensor]:
         example = step.example()
         with step.learning("motion", act=("absorber",) if self.absorbs else ()):
-            n = step.noised(example.latents, self.settings.coarse)
+            n = step.noised(example.latents, self.coarse)
             yield mse_loss(step.predict(n, example.text), n.target)  # Eq. 5

@@ -1,16 +1,15 @@
 """From what a request says of a base and of motions to the model and the LoRAs that act on it."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import load
-
 from backend.api.presets import Preset, read_preset
 from backend.api.protocol import Compute, Motion
-from backend.api.settings import resolved
-from backend.diffusion.adapters import Lora, fits
+from backend.diffusion.adapters import Lora, State, fits
+from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.families.unet3d import UNet3D
@@ -47,7 +46,7 @@ def load_motion(motion: Motion, family: Family) -> LoadedMotion:
     if not same:
         learned_on = ", ".join(w.base for w in preset.weights) or "no base"
         raise UserError(
-            f"The motion {preset.title!r} was learned on {learned_on}, and cannot act on {family.profile.name}.",
+            f"The motion {preset.title!r} was learned on {learned_on}, not on {family.profile.name}.",
             f"Learn it again on {family.profile.name}, or generate with the base that it was learned on.",
         )
     note = (
@@ -55,28 +54,30 @@ def load_motion(motion: Motion, family: Family) -> LoadedMotion:
         if exact
         else f"{preset.title!r} was learned on other weights of this base and may act differently."
     )
-    data, state = _read_weights(folder / "weights" / (exact or same)[0].file)
+    path = folder / "weights" / (exact or same)[0].file
+    state, scale = read_lora(path)
     if not fits(family.denoiser, state):
         raise UserError(
             f"The weights of the motion {preset.title!r} do not fit the base.",
             "Restore them from a copy, or learn it again.",
         )
-    lora = Lora(state, motion.strength * resolved(preset.method, {}).alpha)
-    return LoadedMotion(preset, lora, hashlib.sha256(data).hexdigest()[:16], note)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return LoadedMotion(preset, Lora(state, motion.strength * scale), digest, note)
 
 
-def _read_weights(path: Path) -> tuple[bytes, dict]:
-    """Whole at once: a file cut short while it is mapped would end the process."""
+def read_lora(path: Path) -> tuple[State, float]:
+    """→ (tensors, without "unet." before their names; the factor on BA). Raises UserError if damaged."""
     try:
-        data = path.read_bytes()
-        state = {key.removeprefix("unet."): tensor for key, tensor in load(data).items()}
-    except Exception as error:  # safetensors raises its own Rust error types for damaged files
+        tensors, metadata = read_tensors(path)
+        config = json.loads(metadata["lora_adapter_metadata"])
+        scale = config["unet.lora_alpha"] / config["unet.r"]
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise UserError(
             f"The weights {path} cannot be read.", "Restore them from a copy, or learn the motion again."
         ) from error
-    if not all(tensor.isfinite().all() for tensor in state.values()):
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise UserError(f"The weights {path} hold values that are not numbers.", "Learn the motion again.")
-    return data, state
+    return {key.removeprefix("unet."): tensor for key, tensor in tensors.items()}, scale
 
 
 def with_motion_words(prompt: str, motions: Sequence[LoadedMotion]) -> str:

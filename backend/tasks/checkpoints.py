@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from backend.api.library import write_whole
+from backend.diffusion.tensors import read_tensors
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ def _folders(folder: Path) -> list[Path]:
 def _read(path: Path) -> Checkpoint:
     facts = json.loads((path / "state.json").read_text())
     adapters: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in load((path / "adapters.safetensors").read_bytes()).items():
+    for key, tensor in read_tensors(path / "adapters.safetensors")[0].items():
         name, _, rest = key.partition("/")
         adapters.setdefault(name, {})[rest] = tensor
-    moments = load((path / "optimizer.safetensors").read_bytes())
+    moments, _ = read_tensors(path / "optimizer.safetensors")
     rng = moments.pop("rng")
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in moments.items():

@@ -6,13 +6,14 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from backend.api.protocol import Clip, Edit, Sampling
+from backend.api.protocol import Clip, Edit
 from backend.diffusion.adapters import merged
 from backend.diffusion.sampling import ddim_invert, follow_source
 from backend.families.base import Family
 from backend.media import clips
 from backend.tasks.bases import load_motions, open_base, with_motion_words
 from backend.tasks.generate import (
+    Native,
     Prompted,
     clip_noise,
     embed,
@@ -49,8 +50,8 @@ def edit(request: Edit, run: Run) -> Result:
     return Result(tuple(outputs), tuple(m.note for m in motions if m.note))
 
 
-def inverted_latent(family: Family, clip: Clip, s: Sampling, steps: int, run: Run) -> Tensor:
-    """(1, C, F, h, w): the noise that gives the clip back, under its own caption, without guidance or motions."""
+def inverted_latent(family: Family, clip: Clip, s: Native, steps: int, run: Run) -> Tensor:
+    """(1, C, F, h, w): the noise that gives the clip back under its own words, without guidance."""
     frames = clips.read(clip, frames=s.frames, fps=Fraction(family.profile.fps), size=(s.width, s.height))
     source = family.encode(frames)
     family.release("pixels")

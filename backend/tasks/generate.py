@@ -1,6 +1,7 @@
 """Prompt and motions → clips. Previews while learning are made by the same `make_clip`."""
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,23 @@ from backend.media import clips
 from backend.tasks.bases import LoadedMotion, load_motions, open_base, with_motion_words
 from backend.tasks.prepare import seeded
 from backend.tasks.run import Result, Run
+
+
+@dataclass(frozen=True)
+class Native:
+    """A protocol.Sampling with nothing left open."""
+
+    frames: int
+    width: int  # pixels
+    height: int
+    steps: int
+    guidance: float
+    rate: Fraction  # of the written file
+    length: int | None  # frames of the written file; None keeps the base's tempo
+
+    def sampling(self) -> Sampling:
+        rate = Rate(num=self.rate.numerator, den=self.rate.denominator)
+        return Sampling(**{**vars(self), "rate": rate})
 
 
 @dataclass(frozen=True)
@@ -61,30 +79,34 @@ def output_path(out: str, prompt: str) -> Path:
     return path
 
 
-def native(sampling: Sampling, family: Family) -> Sampling:
-    """The sampling with the base's own values in place of None (`length` may stay None)."""
-    p = family.profile
-    own = Sampling(frames=p.frames, width=p.width, height=p.height, steps=p.sampling_steps, guidance=p.guidance,
-                   rate=Rate(num=p.fps.numerator, den=p.fps.denominator))  # fmt: skip
-    given = {key: value for key, value in vars(sampling).items() if value is not None}
-    s = replace(own, **given)
-    for name, pixels in (("width", s.width), ("height", s.height)):
-        if pixels % family.size_multiple:
-            nearest = round(pixels / family.size_multiple) * family.size_multiple
+def native(sampling: Sampling, family: Family) -> Native:
+    """With the base's own values in place of None. Raises UserError for a size that the base cannot make."""
+    p, multiple = family.profile, family.size_multiple
+    width, height = sampling.width or p.width, sampling.height or p.height
+    for name, pixels in (("width", width), ("height", height)):
+        if pixels % multiple:
+            nearest = max(1, round(pixels / multiple)) * multiple
             raise UserError(
-                f"The {name} {pixels} is not a multiple of {family.size_multiple}.",
-                f"Choose {nearest} instead.",
+                f"The {name} {pixels} is not a multiple of {multiple}.", f"Choose {nearest} instead."
             )
-    return s
+    return Native(
+        frames=sampling.frames or p.frames,
+        width=width,
+        height=height,
+        steps=sampling.steps or p.sampling_steps,
+        guidance=p.guidance if sampling.guidance is None else sampling.guidance,
+        rate=sampling.rate.fraction() if sampling.rate else p.fps,
+        length=sampling.length,
+    )
 
 
-def embed(family: Family, prompt: str, s: Sampling) -> Prompted:
+def embed(family: Family, prompt: str, s: Native) -> Prompted:
     both = family.embed([prompt, ""])
     family.release("text")
     return Prompted(both[:1], both[1:], s.guidance)
 
 
-def clip_noise(family: Family, s: Sampling, seed: int) -> Tensor:
+def clip_noise(family: Family, s: Native, seed: int) -> Tensor:
     """(1, C, F, h, w) on the device, the same on every device for the same seed."""
     m = family.size_multiple
     shape = (1, family.latent_channels, s.frames, s.height // m, s.width // m)
@@ -92,7 +114,7 @@ def clip_noise(family: Family, s: Sampling, seed: int) -> Tensor:
 
 
 def make_clip(
-    family: Family, prompted: Prompted, noise: Tensor, s: Sampling, run: Run, note: str = ""
+    family: Family, prompted: Prompted, noise: Tensor, s: Native, run: Run, note: str = ""
 ) -> np.ndarray[Any, Any]:
     """Noise (1, C, F, h, w) → (F, H, W, 3) uint8 RGB, with whatever adapters act at the moment."""
     with torch.no_grad():
@@ -103,7 +125,8 @@ def make_clip(
             family.path,
             lambda done, total: run.step("Making the clip", done, total, note),
         )
-        return family.decode(latents)
+        frames: np.ndarray[Any, Any] = family.decode(latents)
+    return frames
 
 
 def guided(family: Family, prompted: Prompted) -> Predict:
@@ -130,19 +153,18 @@ def numbered(out: Path, index: int) -> Path:
 def write_result(
     request: Generate | Edit,
     frames: np.ndarray[Any, Any],
-    s: Sampling,
+    s: Native,
     family: Family,
     motions: list[LoadedMotion],
 ) -> str:
     """The clip at the asked-for rate, with all that is needed to make it again inside and beside it."""
-    made = replace(request, sampling=s)
+    made = replace(request, sampling=s.sampling())
     metadata = {
         "schema": 1,
         "request": to_plain(made),
         "base": vars(family.fingerprint) | {"name": family.profile.name, "version": family.profile.version},
         "motions": {m.preset.title: m.hash for m in motions},
     }
-    rate = s.rate.fraction()
-    shown = clips.resample(frames, family.profile.fps, rate, s.length)
-    clips.write(Path(request.out), shown, rate, metadata)
+    shown = clips.resample(frames, family.profile.fps, s.rate, s.length)
+    clips.write(Path(request.out), shown, s.rate, metadata)
     return request.out

@@ -16,12 +16,13 @@ from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
 from backend.media.pictures import png
+from backend.methods.base import Adapter
 
 REFERENCE_SIDE = 512  # pixels of the reference clip's longer side at most
 
 
 def preset_place(out: Path) -> Path:
-    """Where the preset goes, checked before any work is done: nothing but an older motion is ever replaced."""
+    """Where the preset goes, checked before any work: nothing but an older motion is ever replaced."""
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / FILE).is_file()):
         raise UserError(
             f"{out} is there already and is not a motion.", "Choose another place for the motion."
@@ -29,14 +30,14 @@ def preset_place(out: Path) -> Path:
     return out
 
 
-def keep_motion(request: Learn, family: Family, state: State, out: Path) -> None:
+def keep_motion(request: Learn, family: Family, adapter: Adapter, state: State, out: Path) -> None:
     """Write the preset folder beside `out` and move it into place when it is whole."""
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         (part / "weights").mkdir(parents=True)
         name = re.sub(r"[^\w.-]+", "-", family.profile.name).strip("-") or "base"
-        write_whole(part / "weights" / f"{name}.safetensors", lora_file(request, family, state))
+        write_whole(part / "weights" / f"{name}.safetensors", lora_file(request, family, adapter, state))
         _write_reference(request, family, part)
         write_preset(part, _preset(request, family, f"{name}.safetensors"))
         replace_folder(part, out)
@@ -44,17 +45,20 @@ def keep_motion(request: Learn, family: Family, state: State, out: Path) -> None
         shutil.rmtree(part, ignore_errors=True)
 
 
-def lora_file(request: Learn, family: Family, state: State) -> bytes:
+def lora_file(request: Learn, family: Family, adapter: Adapter, state: State) -> bytes:
     """The LoRA as safetensors with diffusers keys, `lora_adapter_metadata` and ModelSpec headers.
 
     `lora_alpha` is α·r, as peft divides by the rank what this project multiplies by.
     """
-    s = request.method
     modules = sorted({key.rsplit(".lora_", 1)[0] for key in state})
-    adapter = {"unet.r": s.rank, "unet.lora_alpha": s.alpha * s.rank, "unet.target_modules": modules}
+    config = {
+        "unet.r": adapter.rank,
+        "unet.lora_alpha": adapter.scale * adapter.rank,
+        "unet.target_modules": modules,
+    }
     metadata = {
         "format": "pt",
-        "lora_adapter_metadata": json.dumps(adapter),
+        "lora_adapter_metadata": json.dumps(config),
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": "unet3d-text-to-video/lora",
         "modelspec.implementation": "https://github.com/huggingface/diffusers",

@@ -62,7 +62,8 @@ def learn(request: Learn, run: Run) -> Result:
     method = METHODS[type(request.method)](request.method)
     prepared = prepare(request, family, run)
     state = Learning(request, family, method, prepared, run).all_stages()
-    keep_motion(request, family, state, out)
+    motion = next(a for a in method.adapters if a.name == method.kept)
+    keep_motion(request, family, motion, state, out)
     shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
     (run.folder / "prepared.safetensors").unlink(missing_ok=True)
     return Result((str(out),))
@@ -214,7 +215,7 @@ def take_step(
     """One optimizer step on all of the stage's losses; → the losses, detached, still on the device."""
     losses = []
     for loss in stage.losses(step):
-        scaler.scale(loss).backward()
+        torch.autograd.backward(scaler.scale(loss))
         losses.append(loss.detach())
     scaler.step(optimizer)
     scaler.update()

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from backend.api.library import write_whole
 from backend.api.protocol import Clip, Learn
+from backend.diffusion.tensors import read_tensors
 from backend.families.base import Family
 from backend.media import clips
 from backend.media.pictures import random_crops, resized
@@ -86,11 +87,8 @@ def _key(request: Learn, family: Family) -> str:
 def _cached(path: Path, key: str) -> dict[str, Tensor] | None:
     if not path.is_file():
         return None
-    data = path.read_bytes()
-    # A safetensors file begins with the length of its JSON header, which holds the metadata.
-    header = data[8 : 8 + int.from_bytes(data[:8], "little")]
-    tensors: dict[str, Tensor] | None = load(data) if key.encode() in header else None
-    return tensors
+    tensors, metadata = read_tensors(path)
+    return tensors if metadata.get("key") == key else None
 
 
 def seeded(seed: int) -> torch.Generator:
