@@ -65,7 +65,7 @@ def from_plain(kind: Any, x: Any, where: str = "message") -> Any:
     """Return `x` as `kind`; raise ProtocolError naming the field at fault."""
     choices = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     for choice in choices:
-        if dataclasses.is_dataclass(choice):
+        if isinstance(choice, type) and dataclasses.is_dataclass(choice):
             if isinstance(x, dict) and x.get("type") == choice.__name__:
                 return _fields(choice, x, where)
         elif get_origin(choice) is tuple:
