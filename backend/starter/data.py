@@ -1,0 +1,85 @@
+"""What the stages train on: single pictures for the autoencoder, encoded clips for the UNet."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+
+from .models import Size
+from .world import Shot, render, sample_shot
+
+CHUNK = 1024
+"""Clips in one file of the bank."""
+
+
+def random_pictures(
+    rng: random.Random, count: int, size: Size, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures (count, 3, H, W) in [-1, 1] for the autoencoder and their subjects' masks (count, 1, H, W).
+
+    Subjects are anywhere and of any size; every fourth picture is a crop at half the frame.
+    """
+    shots = [
+        replace(
+            sample_shot(rng, motion="still"), x=rng.random(), y=rng.random(), size=rng.uniform(0.08, 0.32)
+        )
+        for _ in range(count)
+    ]
+    crops = count // 4
+    whole = render(shots[crops:], size=size.pixels, frames=1, device=device)
+    large = render(shots[:crops], size=2 * size.pixels, frames=1, device=device)
+    rows, columns = (
+        slice(start, start + size.pixels) for start in (rng.randrange(size.pixels) for _ in "yx")
+    )
+    pictures = torch.cat((whole.frames[:, 0], large.frames[:, 0, :, rows, columns]))
+    return pictures * 2 - 1, torch.cat((whole.masks, large.masks[:, :, rows, columns]))
+
+
+@torch.no_grad()
+def encode(autoencoder: AutoencoderKL, frames: torch.Tensor) -> torch.Tensor:
+    """Frames (B, F, 3, H, W) in [0, 1] → latents (B, F, C, h, w) of about unit variance."""
+    flat = (
+        autoencoder.encode(frames.flatten(0, 1) * 2 - 1).latent_dist.mean * autoencoder.config.scaling_factor
+    )
+    return flat.unflatten(0, frames.shape[:2])
+
+
+def write_bank(
+    folder: Path, autoencoder: AutoencoderKL, size: Size, chunks: int, device: torch.device
+) -> None:
+    """Render and encode `chunks` × 1024 clips, a file each; chunks that exist already are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for chunk in range(chunks):
+        file = folder / f"{chunk:04}.npz"
+        if file.exists():
+            continue
+        rng = random.Random(f"bank {chunk}")
+        shots = [sample_shot(rng) for _ in range(CHUNK)]
+        latents = [_encoded(autoencoder, shots[i : i + 64], size, device) for i in range(0, CHUNK, 64)]
+        part = file.with_suffix(".part.npz")
+        np.savez(part, latents=np.concatenate(latents), shots=json.dumps([asdict(s) for s in shots]))
+        part.rename(file)
+
+
+def _encoded(autoencoder: AutoencoderKL, shots: list[Shot], size: Size, device: torch.device) -> np.ndarray:
+    frames = render(shots, size=size.pixels, frames=size.frames, fps=size.fps, device=device).frames
+    with torch.autocast(device.type, torch.bfloat16):
+        return encode(autoencoder, frames).half().cpu().numpy()
+
+
+class Bank:
+    """All chunks that are on disk: latents (N, F, C, h, w) in fp16 and their N shots."""
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        latents, self.shots = [], []
+        for file in sorted(folder.glob("????.npz")):
+            chunk = np.load(file)
+            latents.append(torch.from_numpy(chunk["latents"]))
+            self.shots += [Shot(**fields) for fields in json.loads(str(chunk["shots"]))]
+        self.latents = torch.cat(latents).to(device)

@@ -1,0 +1,47 @@
+"""Write the starter as a diffusers pipeline folder with a profile for Restage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, TextToVideoSDPipeline, UNet3DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from .models import Size
+
+PROFILE = {
+    "schema": 1,
+    "name": "starter",
+    "version": 1,
+    "sampling_steps": 25,
+    "guidance": 4.0,
+    "learn": {},
+}
+
+
+def export(
+    folder: Path,
+    size: Size,
+    autoencoder: AutoencoderKL,
+    unet: UNet3DConditionModel,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    scheduler: DDIMScheduler,
+) -> None:
+    """Write `folder` whole: into a sibling first, then by renaming."""
+    pipeline = TextToVideoSDPipeline(
+        vae=autoencoder, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=scheduler
+    )
+    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    shutil.rmtree(fresh, ignore_errors=True)
+    pipeline.to(dtype=torch.float16).save_pretrained(fresh, safe_serialization=True)
+    profile = PROFILE | {"frames": size.frames, "fps": size.fps, "width": size.pixels, "height": size.pixels}
+    (fresh / "restage.json").write_text(json.dumps(profile, indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,98 @@
+"""What one training step of each stage minimizes.
+
+Shapes: B clips or pictures, F frames, C latent channels, h×w latent size, L tokens.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as nn_f
+from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
+from diffusers.models.resnet import TemporalConvLayer
+from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from .data import Bank, random_pictures
+from .models import Size
+from .world import caption
+
+KL_WEIGHT = 1e-6
+SUBJECT_WEIGHT = 3.0
+"""How much more a subject's pixels count for the autoencoder: they are few beside the background's."""
+NO_CAPTION = 0.1
+"""Share of samples without a caption, for classifier-free guidance."""
+
+
+@contextmanager
+def temporal_layers_bypassed(unet: UNet3DConditionModel) -> Iterator[None]:
+    """Inside, each frame goes through `unet` on its own: temporal layers do nothing."""
+    layers = [m for m in unet.modules() if isinstance(m, (TransformerTemporalModel, TemporalConvLayer))]
+
+    def convolution(hidden_states: torch.Tensor, num_frames: int = 1) -> torch.Tensor:
+        return hidden_states
+
+    def attention(hidden_states: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor]:
+        return (hidden_states,)
+
+    for layer in layers:
+        layer.forward = convolution if isinstance(layer, TemporalConvLayer) else attention
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def autoencoder_loss(autoencoder: AutoencoderKL, size: Size, batch: int, rng: random.Random) -> torch.Tensor:
+    """L1 and squared error of the round trip, subjects weighing more, with a trace of KL."""
+    pictures, masks = random_pictures(rng, batch, size, autoencoder.device)
+    posterior = autoencoder.encode(pictures).latent_dist
+    error = autoencoder.decode(posterior.sample()).sample.float() - pictures
+    weights = 1 + SUBJECT_WEIGHT * masks
+    return (weights * (error.abs() + 4 * error.square())).mean() + KL_WEIGHT * posterior.kl().mean()
+
+
+class Denoising:
+    """The loss of the `stills` and `clips` stages: v-prediction on latents, text encoder learning along."""
+
+    def __init__(
+        self,
+        unet: UNet3DConditionModel,
+        text_encoder: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        scheduler: DDIMScheduler,
+        bank: Bank,
+    ) -> None:
+        self.unet, self.text_encoder, self.tokenizer, self.scheduler = (
+            unet,
+            text_encoder,
+            tokenizer,
+            scheduler,
+        )
+        self.bank = bank
+
+    def loss(self, batch: int, rng: random.Random, *, stills: bool) -> torch.Tensor:
+        """Mean square error of v over `batch` clips, or over one random frame of each."""
+        rows = [rng.randrange(len(self.bank.shots)) for _ in range(batch)]
+        latents = self.bank.latents[rows]
+        if stills:
+            frames = torch.tensor([rng.randrange(latents.shape[1]) for _ in rows], device=latents.device)
+            latents = latents[torch.arange(batch, device=latents.device), frames].unsqueeze(1)
+        x_0 = latents.float().transpose(1, 2)  # (B, C, F, h, w)
+        noise = torch.randn_like(x_0)
+        t = torch.randint(0, self.scheduler.config.num_train_timesteps, (batch,), device=x_0.device)
+        x_t = self.scheduler.add_noise(x_0, noise, t)
+        v = self.scheduler.get_velocity(x_0, noise, t)
+        return nn_f.mse_loss(self.unet(x_t, t, self.text(rows, rng, stills=stills)).sample.float(), v)
+
+    def text(self, rows: list[int], rng: random.Random, *, stills: bool) -> torch.Tensor:
+        """Text (B, L, D) of the rows' captions, freshly worded; the looks alone for stills."""
+        captions = [caption(self.bank.shots[row], rng) for row in rows]
+        prompts = ["" if rng.random() < NO_CAPTION else c.looks if stills else c.full for c in captions]
+        ids = self.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        return self.text_encoder(ids.to(self.unet.device)).last_hidden_state

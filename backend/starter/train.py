@@ -1,0 +1,201 @@
+"""How the starter was made: `python -m backend.starter.train --stage … --minutes … --work DIR`.
+
+Stages, in order; each goes on from its own last checkpoint in DIR:
+
+    autoencoder   pictures ↔ latents; at the end the latents' scale is measured and a bank of clips encoded
+    stills        UNet and text encoder on single frames, temporal layers bypassed: words for looks
+    clips         all of the UNet on whole clips: words for motion
+    export        write a diffusers pipeline folder, weights in fp16
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor
+
+from .data import Bank, encode, write_bank
+from .export import export
+from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_tokenizer, new_unet
+from .stages import Denoising, autoencoder_loss, temporal_layers_bypassed
+from .world import render, sample_shot
+
+WARMUP = 100
+"""Steps over which the learning rate rises; over the last part of a run (`--decay`) it falls to zero."""
+
+
+class Checkpoint:
+    """Modules, their exponential moving average, and one file that holds them with the step."""
+
+    def __init__(self, file: Path, modules: torch.nn.ModuleDict, ema_decay: float = 0.999) -> None:
+        self.file, self.modules, self.ema_decay, self.step = file, modules, ema_decay, 0
+        self.ema = {name: p.detach().clone() for name, p in modules.named_parameters()}
+        self.optimizer_state: dict | None = None
+
+    def load(self, *, averaged: bool = False) -> bool:
+        """Take up the saved state, the averaged weights if so asked; False when there is none."""
+        if not self.file.exists():
+            return False
+        state = torch.load(self.file, map_location=next(self.modules.parameters()).device, weights_only=True)
+        self.modules.load_state_dict(state["ema" if averaged else "weights"], strict=not averaged)
+        self.ema, self.step, self.optimizer_state = state["ema"], state["step"], state["optimizer"]
+        return True
+
+    def save(self, optimizer: torch.optim.Optimizer) -> None:
+        part = self.file.with_suffix(".part")
+        weights = self.modules.state_dict()
+        torch.save(
+            {"weights": weights, "ema": self.ema, "step": self.step, "optimizer": optimizer.state_dict()},
+            part,
+        )
+        part.rename(self.file)
+
+    @torch.no_grad()
+    def advance(self) -> None:
+        """Count a step and move the average."""
+        self.step += 1
+        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
+        parameters = [p.detach() for p in self.modules.parameters()]
+        torch._foreach_lerp_(list(self.ema.values()), parameters, 1 - decay)
+
+
+def run(
+    checkpoint: Checkpoint, loss_of: Callable[[random.Random], torch.Tensor], args: argparse.Namespace
+) -> None:
+    """Train for `args.minutes`, printing the mean loss and saving about twice a minute."""
+    device = args.device
+    optimizer = torch.optim.AdamW(
+        checkpoint.modules.parameters(), lr=args.rate, betas=(0.9, 0.99), weight_decay=1e-4
+    )
+    if checkpoint.optimizer_state is not None:
+        optimizer.load_state_dict(checkpoint.optimizer_state)
+    torch.manual_seed(checkpoint.step)
+    rng = random.Random(checkpoint.step)
+    begun, noted, losses, first = time.monotonic(), time.monotonic(), [], checkpoint.step
+    while (progress := (time.monotonic() - begun) / (60 * args.minutes)) < 1:
+        fall = min(1.0, (1 - progress) / args.decay) if args.decay else 1.0
+        for group in optimizer.param_groups:
+            group["lr"] = args.rate * fall * min(1.0, (checkpoint.step - first + 1) / WARMUP)
+        with torch.autocast(device.type, torch.bfloat16):
+            loss = loss_of(rng)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(checkpoint.modules.parameters(), 1.0)
+        optimizer.step()
+        checkpoint.advance()
+        losses.append(loss.detach())
+        if time.monotonic() - noted > 30:
+            print(f"{args.stage} step {checkpoint.step} loss {torch.stack(losses).mean():.4f}", flush=True)
+            checkpoint.save(optimizer)
+            noted, losses = time.monotonic(), []
+    checkpoint.save(optimizer)
+
+
+def autoencoder_checkpoint(args: argparse.Namespace) -> Checkpoint:
+    modules = torch.nn.ModuleDict({"autoencoder": new_autoencoder(args.size)}).to(args.device)
+    return Checkpoint(args.work / "autoencoder.pt", modules, ema_decay=0.99)
+
+
+def trained_autoencoder(args: argparse.Namespace) -> torch.nn.Module:
+    """The averaged autoencoder, its latents scaled to unit variance over 256 clips."""
+    checkpoint = autoencoder_checkpoint(args)
+    if not checkpoint.load(averaged=True):
+        raise SystemExit("Train the autoencoder first: --stage autoencoder.")
+    autoencoder = checkpoint.modules["autoencoder"].eval()
+    autoencoder.register_to_config(scaling_factor=1.0)
+    shots = [sample_shot(seed) for seed in range(256)]
+    frames = render(shots, size=args.size.pixels, frames=1, device=args.device).frames
+    autoencoder.register_to_config(scaling_factor=round(1 / encode(autoencoder, frames).std().item(), 4))
+    return autoencoder
+
+
+def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
+    tokenizer = new_tokenizer(args.work / "tokenizer")
+    modules = torch.nn.ModuleDict({"unet": new_unet(args.size), "text_encoder": new_text_encoder(tokenizer)})
+    # Plain attention: on a CPU, at eight frames, the fused kernel's backward takes longer than all the rest.
+    modules["unet"].set_attn_processor(AttnProcessor())
+    # eval(): the temporal convolutions' dropout does a model this small no good.
+    return Checkpoint(args.work / "denoiser.pt", modules.eval().to(args.device))
+
+
+def train_autoencoder(args: argparse.Namespace) -> None:
+    checkpoint = autoencoder_checkpoint(args)
+    checkpoint.load()
+    run(
+        checkpoint,
+        lambda rng: autoencoder_loss(checkpoint.modules["autoencoder"], args.size, args.batch, rng),
+        args,
+    )
+
+
+def train_bank(args: argparse.Namespace) -> None:
+    write_bank(args.work / "bank", trained_autoencoder(args), args.size, args.chunks, args.device)
+
+
+def train_denoiser(args: argparse.Namespace) -> None:
+    checkpoint = denoiser_checkpoint(args)
+    checkpoint.load()
+    unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
+    bank = Bank(args.work / "bank", args.device)
+    denoising = Denoising(unet, text_encoder, new_tokenizer(args.work / "tokenizer"), new_scheduler(), bank)
+    stills = args.stage == "stills"
+    with temporal_layers_bypassed(unet) if stills else nullcontext():
+        run(checkpoint, lambda rng: denoising.loss(args.batch, rng, stills=stills), args)
+
+
+def export_folder(args: argparse.Namespace) -> None:
+    checkpoint = denoiser_checkpoint(args)
+    checkpoint.load(averaged=True)
+    export(
+        args.out,
+        args.size,
+        trained_autoencoder(args),
+        checkpoint.modules["unet"],
+        checkpoint.modules["text_encoder"],
+        new_tokenizer(args.work / "tokenizer"),
+        new_scheduler(),
+    )
+
+
+STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "autoencoder": train_autoencoder,
+    "bank": train_bank,
+    "stills": train_denoiser,
+    "clips": train_denoiser,
+    "export": export_folder,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--work", type=Path, required=True, help="checkpoints and encoded clips")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent / "weights", help="where export writes"
+    )
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument(
+        "--decay", type=float, default=0.25, help="last share of the run over which the rate falls to 0"
+    )
+    parser.add_argument("--chunks", type=int, default=12, help="thousands of clips that stage bank encodes")
+    parser.add_argument("--pixels", type=int, default=64)
+    parser.add_argument("--frames", type=int, default=8)
+    args = parser.parse_args()
+    args.size = Size(pixels=args.pixels, frames=args.frames)
+    args.work.mkdir(parents=True, exist_ok=True)
+    STAGES[args.stage](args)
+
+
+if __name__ == "__main__":
+    main()

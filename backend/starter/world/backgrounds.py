@@ -1,0 +1,82 @@
+"""Backgrounds: functions of place that give colours, the same picture at any size.
+
+Each takes x, y (B, H, W) as fractions of the frame (x right, y down) and the width `px` of a pixel, and gives
+(B, 3, H, W). Where the pattern starts is already part of x and y.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+Colour = tuple[float, float, float]
+TAU = 2 * math.pi
+
+
+def _mix(weight: torch.Tensor, zero: Colour, one: Colour) -> torch.Tensor:
+    """Colours between `zero` and `one` by `weight` (B, H, W) → (B, 3, H, W)."""
+    a, b = (torch.tensor(c, dtype=weight.dtype, device=weight.device).view(1, 3, 1, 1) for c in (zero, one))
+    return a + (b - a) * weight.unsqueeze(1)
+
+
+def _square(u: torch.Tensor, px: float) -> torch.Tensor:
+    """A square wave of period 1 in [-1, 1], its edges one pixel (`px`, in units of u) soft."""
+    triangle = 4 * ((u - 0.25) % 1.0 - 0.5).abs() - 1
+    return (triangle / (4 * px)).clamp(-1, 1)
+
+
+def _green_field(x: torch.Tensor, y: torch.Tensor, px: float) -> torch.Tensor:
+    tufts = torch.sin(TAU * 5 * x) * torch.sin(TAU * 6 * y + 2 * torch.sin(TAU * x))
+    return _mix(0.5 + 0.5 * tufts, (0.26, 0.52, 0.20), (0.42, 0.70, 0.30))
+
+
+def _night_sky(x: torch.Tensor, y: torch.Tensor, px: float) -> torch.Tensor:
+    stars = torch.zeros_like(x)
+    for i in range(14):
+        dx = (x - 0.618 * i + 0.5) % 1.0 - 0.5
+        dy = (y - 0.382 * i - 0.13 * (i % 3) + 0.5) % 1.0 - 0.5
+        stars = torch.maximum(stars, torch.exp(-(dx * dx + dy * dy) / 0.018**2))
+    return _mix(stars, (0.05, 0.06, 0.22), (0.95, 0.95, 0.80))
+
+
+def _checkered_floor(x: torch.Tensor, y: torch.Tensor, px: float) -> torch.Tensor:
+    checks = _square(2 * x, 2 * px) * _square(2 * y, 2 * px)
+    return _mix(0.5 + 0.5 * checks, (0.45, 0.45, 0.48), (0.84, 0.84, 0.86))
+
+
+def _striped_wall(x: torch.Tensor, y: torch.Tensor, px: float) -> torch.Tensor:
+    return _mix(0.5 + 0.5 * _square(4 * x, 4 * px), (0.80, 0.58, 0.36), (0.96, 0.88, 0.66))
+
+
+def _brown_ground(x: torch.Tensor, y: torch.Tensor, px: float) -> torch.Tensor:
+    return _mix(torch.zeros_like(x), (0.40, 0.26, 0.15), (0, 0, 0))
+
+
+def _gray_wall(x: torch.Tensor, y: torch.Tensor, px: float) -> torch.Tensor:
+    return _mix(torch.zeros_like(x), (0.58, 0.58, 0.60), (0, 0, 0))
+
+
+def _blue_sea(x: torch.Tensor, y: torch.Tensor, px: float) -> torch.Tensor:
+    waves = torch.sin(TAU * (5 * y + 0.12 * torch.sin(TAU * 2 * x)))
+    return _mix(0.5 + 0.5 * waves, (0.08, 0.34, 0.60), (0.22, 0.56, 0.78))
+
+
+def _brick_wall(x: torch.Tensor, y: torch.Tensor, px: float) -> torch.Tensor:
+    row = torch.floor(5 * y)
+    across, down = (3 * x + 0.5 * (row % 2)) % 1.0, (5 * y) % 1.0
+    edge = torch.minimum(torch.minimum(across, 1 - across) / 3, torch.minimum(down, 1 - down) / 5)
+    return _mix(((edge - 0.014) / px + 0.5).clamp(0, 1), (0.80, 0.74, 0.68), (0.62, 0.25, 0.19))
+
+
+PAINTERS: dict[str, Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]] = {
+    "green field": _green_field,
+    "night sky": _night_sky,
+    "checkered floor": _checkered_floor,
+    "striped wall": _striped_wall,
+    "brown ground": _brown_ground,
+    "gray wall": _gray_wall,
+    "blue sea": _blue_sea,
+    "brick wall": _brick_wall,
+}

@@ -1,0 +1,107 @@
+"""Where a subject is, and how large, at each moment of a one-second motion.
+
+A motion is a function of times in seconds and of a phase. It gives offsets from the shot's middle in units of
+its travel (x right, y down) and the subject's scale. Motions *inside* the vocabulary are what the starter is
+trained on; those *outside* it are never seen in training and serve as references to learn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from .shots import Shot
+
+Curve = Callable[[torch.Tensor, float], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+"""(times (F,), phase in turns) → offsets x (F,), y (F,) in units of travel, and scales (F,)."""
+
+TAU = 2 * math.pi
+MIDDLE = 7 / 16
+"""The mean time of eight frames at 8 fps: straight motions are at the shot's middle then."""
+
+
+def _straight(across: float, down: float) -> Curve:
+    def curve(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return (t - MIDDLE) * across, (t - MIDDLE) * down, torch.ones_like(t)
+
+    return curve
+
+
+def _zoom(sign: float) -> Curve:
+    def curve(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        nothing = torch.zeros_like(t)
+        return nothing, nothing, torch.exp(sign * 1.25 * (t - MIDDLE))
+
+    return curve
+
+
+def _circle(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    angle = TAU * (t + phase)
+    return torch.cos(angle) / 2, torch.sin(angle) / 2, torch.ones_like(t)
+
+
+def _figure_eight(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    angle = TAU * (t + phase)
+    return 0.55 * torch.sin(angle), 0.35 * torch.sin(2 * angle), torch.ones_like(t)
+
+
+def _zigzag(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    wave = (2 * t + phase + 0.25) % 1.0
+    return 1.1 * (t - MIDDLE), 1.4 * (wave - 0.5).abs() - 0.35, torch.ones_like(t)
+
+
+def _bounce(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return torch.zeros_like(t), 0.5 - torch.sin(TAU * (t + phase)).abs(), torch.ones_like(t)
+
+
+def _pendulum(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    angle = 0.9 * torch.sin(TAU * (t + phase))
+    return 0.75 * torch.sin(angle), 0.75 * torch.cos(angle) - 0.6, torch.ones_like(t)
+
+
+def _spiral(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    angle, radius = TAU * (1.25 * t + phase), 0.1 + 0.55 * t
+    return radius * torch.cos(angle), radius * torch.sin(angle), torch.ones_like(t)
+
+
+def _shake(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return 0.35 * torch.sin(2 * TAU * (t + phase)), torch.zeros_like(t), torch.ones_like(t)
+
+
+def _jump(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    air = ((t - 0.125 - 0.1 * phase) / 0.625).clamp(0, 1)
+    return torch.zeros_like(t), 0.5 - 4 * air * (1 - air), torch.ones_like(t)
+
+
+INSIDE: dict[str, Curve] = {
+    "still": _straight(0, 0),
+    "left": _straight(-1, 0),
+    "right": _straight(1, 0),
+    "up": _straight(0, -1),
+    "down": _straight(0, 1),
+    "toward": _zoom(1),
+    "away": _zoom(-1),
+}
+OUTSIDE: dict[str, Curve] = {
+    "circle": _circle,
+    "figure eight": _figure_eight,
+    "zigzag": _zigzag,
+    "bounce": _bounce,
+    "pendulum": _pendulum,
+    "spiral": _spiral,
+    "shake": _shake,
+    "jump": _jump,
+}
+MOTIONS_INSIDE = tuple(INSIDE)
+MOTIONS_OUTSIDE = tuple(OUTSIDE)
+
+
+def path(shot: Shot, times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The subject's centres (F, 2) and radii (F,), in frames, at `times` (F,) in seconds."""
+    x, y, scale = (INSIDE | OUTSIDE)[shot.motion](times, shot.phase)
+    middle = torch.tensor([shot.x, shot.y], dtype=times.dtype)
+    return middle + shot.travel * torch.stack((x, y), dim=-1), shot.size * scale

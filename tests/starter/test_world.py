@@ -1,0 +1,132 @@
+"""The procedural world: what it draws is known, repeatable and the same at any size."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+from backend.starter.data import random_pictures
+from backend.starter.judge import judge, path_cosine, subject_mask
+from backend.starter.models import Size
+from backend.starter.world import (
+    BACKGROUNDS,
+    COLOURS,
+    MOTIONS_INSIDE,
+    MOTIONS_OUTSIDE,
+    SUBJECTS,
+    Shot,
+    caption,
+    render,
+    sample_shot,
+)
+
+RED_BALL = Shot(subject="ball", colour="red", background="gray wall", motion="circle")
+
+
+def test_the_same_seed_gives_the_same_shot_and_the_same_picture() -> None:
+    one, other = (render([sample_shot(7)], size=32, frames=4) for _ in range(2))
+    assert torch.equal(one.frames, other.frames)
+    assert sample_shot(7) != sample_shot(8)
+
+
+def test_centres_and_scales_do_not_depend_on_the_size_of_the_picture() -> None:
+    shots = [sample_shot(seed) for seed in range(8)]
+    small, large = (render(shots, size=size, frames=8) for size in (32, 128))
+    assert torch.equal(small.centres, large.centres)
+    assert torch.equal(small.scales, large.scales)
+
+
+def test_a_larger_render_is_the_same_picture() -> None:
+    shots = [sample_shot(seed) for seed in range(16)]
+    small = render(shots, size=32, frames=1).frames[:, 0]
+    large = render(shots, size=256, frames=1).frames[:, 0]
+    shrunk = torch.nn.functional.avg_pool2d(large, 8)
+    assert (small - shrunk).abs().mean() < 0.03
+
+
+def test_another_rate_samples_the_same_second() -> None:
+    slow = render([RED_BALL], size=16, frames=8, fps=8).centres[0]
+    fast = render([RED_BALL], size=16, frames=24, fps=24).centres[0]
+    assert torch.allclose(slow, fast[::3], atol=1e-6)
+
+
+@pytest.mark.parametrize("motion", [*MOTIONS_INSIDE, *MOTIONS_OUTSIDE])
+def test_every_motion_stays_in_the_frame_and_its_mask_is_where_its_centre_says(motion: str) -> None:
+    shots = [sample_shot(seed, motion=motion, subject="ball", background="gray wall") for seed in range(8)]
+    rendered = render(shots, size=64, frames=8)
+    assert rendered.centres.min() > 0
+    assert rendered.centres.max() < 1
+    column = (rendered.centres[..., 0] * 64).long().clamp(0, 63)
+    row = (rendered.centres[..., 1] * 64).long().clamp(0, 63)
+    at_centre = rendered.masks.flatten(2).gather(2, (row * 64 + column).unsqueeze(2))
+    assert (at_centre == 1).all()
+
+
+def test_motions_outside_the_vocabulary_are_never_drawn_unasked() -> None:
+    rng = random.Random(0)
+    assert {sample_shot(rng).motion for _ in range(2000)} == set(MOTIONS_INSIDE)
+    assert not set(MOTIONS_INSIDE) & set(MOTIONS_OUTSIDE)
+    assert sample_shot(rng, motion="circle").motion == "circle"
+
+
+def test_a_caption_is_cut_into_looks_and_motion_without_losing_a_word() -> None:
+    rng = random.Random(1)
+    for seed in range(300):
+        said = caption(sample_shot(seed), rng)
+        assert sorted(said.full.split()) == sorted(f"{said.looks} {said.motion}".split())
+        assert said.motion in said.full
+    assert caption(RED_BALL).full == "a red ball over a gray wall moving in a circle"
+
+
+def test_captions_come_in_both_orders() -> None:
+    rng = random.Random(2)
+    shot = sample_shot(0, motion="left")
+    ends_in_motion = [
+        said.full == f"{said.looks} {said.motion}" for said in (caption(shot, rng) for _ in range(200))
+    ]
+    assert 80 < sum(ends_in_motion) < 180
+
+
+def test_the_judge_finds_in_the_worlds_own_clips_what_is_there() -> None:
+    wrong = 0
+    for seed in range(64):
+        shot = sample_shot(seed)
+        rendered = render([shot], size=64, frames=8)
+        seen = judge(rendered.frames[0], shot.background, fps=8)
+        wrong += (seen.background, seen.colour, seen.subject, seen.motion) != (
+            shot.background,
+            shot.colour,
+            shot.subject,
+            shot.motion,
+        )
+    assert wrong <= 1
+
+
+def test_a_path_is_told_from_its_mirror_image() -> None:
+    circle = render([RED_BALL], size=64, frames=8).centres[0]
+    other_way = render([replace(RED_BALL, phase=0.5)], size=64, frames=8).centres[0]
+    assert path_cosine(circle, circle) == pytest.approx(1, abs=1e-5)
+    assert path_cosine(circle, other_way) == pytest.approx(-1, abs=1e-5)
+
+
+def test_the_judges_mask_is_the_worlds_mask_before_a_plain_wall() -> None:
+    rendered = render([RED_BALL], size=64, frames=8)
+    found = subject_mask(rendered.frames[0], "gray wall")
+    assert (found - rendered.masks[0]).abs().mean() < 0.02
+
+
+def test_every_subject_colour_and_background_is_drawn() -> None:
+    rng = random.Random(3)
+    shots = [sample_shot(rng) for _ in range(500)]
+    assert {s.subject for s in shots} == set(SUBJECTS)
+    assert {s.colour for s in shots} == set(COLOURS)
+    assert {s.background for s in shots} == set(BACKGROUNDS)
+
+
+def test_pictures_for_the_autoencoder_come_with_masks_of_their_subjects() -> None:
+    pictures, masks = random_pictures(random.Random(0), 8, Size(pixels=32), torch.device("cpu"))
+    assert pictures.shape == (8, 3, 32, 32)
+    assert masks.shape == (8, 1, 32, 32)
+    assert pictures.min() >= -1
+    assert pictures.max() <= 1
