@@ -18,6 +18,9 @@ __all__ = [
 ]  # fmt: skip
 
 VERSION = 1
+Quality = Literal["draft", "normal", "best"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Memory = Literal["auto", "fast", "balanced", "low"]
 
 
 # ------------------------------------------------------------------ parts of requests
@@ -58,8 +61,8 @@ class Compute:
     """Where and how precisely to compute; "auto" chooses from what is free."""
 
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    memory: Literal["auto", "fast", "balanced", "low"] = "auto"
+    precision: Precision = "auto"
+    memory: Memory = "auto"
 
 
 @value
@@ -89,7 +92,7 @@ class Learn:
     title: str = ""
     base: str = "starter"
     method: Method = CustomizeAVideo()
-    quality: Literal["draft", "normal", "best"] = described("normal", "How long to learn")
+    quality: Quality = described("normal", "How long to learn")
     steps: int | None = limited(None, 1, 100_000, "Learning steps; None lets quality decide")
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same result")
     preview_prompt: str = ""  # with words, previews are made while learning

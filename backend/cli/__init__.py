@@ -1,0 +1,1 @@
+"""The same requests from a terminal."""

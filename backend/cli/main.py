@@ -1,0 +1,178 @@
+"""`restage`: learn, generate, edit, presets, doctor."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from backend.api import presets as preset_folders
+from backend.api.protocol import (
+    Compute,
+    Edit,
+    Generate,
+    Learn,
+    Quality,
+    Request,
+    check,
+)
+from backend.api.values import to_plain
+from backend.cli import doctor as checkup
+from backend.cli import options as o
+from backend.cli import running
+from backend.errors import UserError
+from backend.service.worker import Perform
+
+app = typer.Typer(
+    name="restage",
+    help=f"Learn the motion of a clip, and make new clips with it.\n\n{running.EXIT_CODES}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+presets = typer.Typer(help="The motions in the library.", no_args_is_help=True)
+app.add_typer(presets, name="presets")
+
+
+def main(perform: Perform | None = None) -> None:
+    """The program. `perform` takes the place of `tasks.perform` when given."""
+    try:
+        app(obj=perform)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(running.USAGE)
+
+
+@app.command(epilog=running.EXIT_CODES)
+def learn(
+    ctx: typer.Context,
+    clip: Annotated[list[Path], typer.Argument(help="Movie files that show the motion.")],
+    motion: Annotated[str, o.option("--motion", help="How it moves: moving in a circle.")],
+    out: Annotated[Path, o.option("--out", metavar="DIR", help="Where the learned motion goes.")],
+    looks: Annotated[list[str], o.option("--looks", help="What is seen: a red ball on green.")] = [],  # noqa: B006
+    title: Annotated[str, o.option("--title", help="A name for the motion.")] = "",
+    method: Annotated[str, o.option("--method", help=" or ".join(o.METHODS))] = next(iter(o.METHODS)),
+    settings: Annotated[list[str], o.option("--set", metavar="KEY=VALUE", help="Of the method.")] = [],  # noqa: B006
+    base: o.Base = "starter",
+    quality: Annotated[Quality, o.option("--quality", help="How long to learn.")] = "normal",
+    steps: Annotated[int | None, o.option("--steps", help="Learning steps, in place of --quality.")] = None,
+    seed: o.Seed = 0,
+    preview: Annotated[str, o.option("--preview-prompt", help="Make previews of this while learning.")] = "",
+    first: o.First = 0,
+    frames: o.Used = None,
+    reverse: Annotated[bool, o.option("--reverse", help="Learn the clip played backwards.")] = False,
+    device: o.Device = "auto",
+    precision: o.Precisely = "auto",
+    memory: o.Held = "auto",
+    again: Annotated[bool, o.option("--again", help="Start anew, whatever was learned before.")] = False,
+    library: o.Library = o.LIBRARY,
+    as_json: o.Json = False,
+) -> None:
+    """Learn the motion of clips into the folder --out.
+
+    Given again after being interrupted, the same command goes on from the last checkpoint. Given again
+    when it has finished, it says so and does nothing, unless --again.
+    """
+    request = Learn(
+        job="", clips=o.clips(clip, looks, first, frames, reverse), motion=motion, out=o.absolute(out),
+        title=title, base=o.base(base), method=o.method(method, settings), quality=quality, steps=steps,
+        seed=seed, preview_prompt=preview, compute=Compute(device=device, precision=precision, memory=memory),
+    )  # fmt: skip
+    _run(ctx, o.named(request), library, as_json, again)
+
+
+@app.command(epilog=running.EXIT_CODES)
+def generate(
+    ctx: typer.Context,
+    prompt: o.Prompt,
+    out: o.OutFile,
+    motion: o.Motions = [],  # noqa: B006
+    base: o.Base = "starter",
+    frames: Annotated[int | None, o.option("--frames", help="Frames that the model makes.")] = None,
+    length: o.Length = None,
+    fps: o.Fps = None,
+    size: o.Size = None,
+    steps: o.SampleSteps = None,
+    guidance: o.Guidance = None,
+    seed: o.Seed = 0,
+    count: o.Count = 1,
+    device: o.Device = "auto",
+    precision: o.Precisely = "auto",
+    memory: o.Held = "auto",
+    library: o.Library = o.LIBRARY,
+    as_json: o.Json = False,
+) -> None:
+    """Make clips of --prompt that move as the motions say."""
+    request = Generate(
+        job="", prompt=prompt, out=o.absolute(out), motions=tuple(o.motion(m, library) for m in motion),
+        base=o.base(base), seed=seed, count=count,
+        sampling=o.sampling(size, fps, frames=frames, length=length, steps=steps, guidance=guidance),
+        compute=Compute(device=device, precision=precision, memory=memory),
+    )  # fmt: skip
+    _run(ctx, o.named(request), library, as_json)
+
+
+@app.command(epilog=running.EXIT_CODES)
+def edit(
+    ctx: typer.Context,
+    clip: Annotated[Path, typer.Argument(help="The movie file to make again.")],
+    prompt: o.Prompt,
+    out: o.OutFile,
+    looks: Annotated[str, o.option("--looks", help="What is seen in the clip.")] = "",
+    follow: Annotated[float, o.option("--follow", metavar="0..1", help="How closely.")] = 1.0,
+    motion: o.Motions = [],  # noqa: B006
+    base: o.Base = "starter",
+    first: o.First = 0,
+    frames: o.Used = None,
+    length: o.Length = None,
+    fps: o.Fps = None,
+    size: o.Size = None,
+    inversion_steps: Annotated[int | None, o.option("--steps", help="DDIM steps, back and forth.")] = None,
+    guidance: o.Guidance = None,
+    seed: o.Seed = 0,
+    count: o.Count = 1,
+    device: o.Device = "auto",
+    precision: o.Precisely = "auto",
+    memory: o.Held = "auto",
+    library: o.Library = o.LIBRARY,
+    as_json: o.Json = False,
+) -> None:
+    """Make a clip again with another prompt."""
+    request = Edit(
+        job="", clip=o.clips([clip], [looks], first, frames, False)[0], prompt=prompt, out=o.absolute(out),
+        follow=follow, motions=tuple(o.motion(m, library) for m in motion), base=o.base(base), seed=seed,
+        count=count, inversion_steps=inversion_steps,
+        sampling=o.sampling(size, fps, length=length, guidance=guidance),
+        compute=Compute(device=device, precision=precision, memory=memory),
+    )  # fmt: skip
+    _run(ctx, o.named(request), library, as_json)
+
+
+def _run(ctx: typer.Context, request: Request, library: Path, as_json: bool, again: bool = False) -> None:
+    check(request)
+    raise typer.Exit(running.run(request, Path(o.absolute(library)), as_json, ctx.obj, again))
+
+
+@presets.command("list")
+def list_presets(
+    as_json: Annotated[bool, o.option("--json", help="As a JSON list on stdout.")] = False,
+    library: o.Library = o.LIBRARY,
+) -> None:
+    """The motions in the library."""
+    found = preset_folders.list_presets(library / "presets")
+    if as_json:
+        print(json.dumps([{"path": o.absolute(path), **to_plain(preset)} for path, preset in found]))
+        return
+    table = Table("Motion", "Kind", "Words", "Strength", "Learned on", "Folder")
+    for path, preset in found:
+        bases = ", ".join(weights.base for weights in preset.weights)
+        table.add_row(preset.title, preset.kind, preset.motion, f"{preset.strength:g}", bases, path.name)
+    Console().print(table if found else f"There are no motions in {library / 'presets'} yet.")
+
+
+@app.command()
+def doctor(library: o.Library = o.LIBRARY) -> None:
+    """Check that everything is there to work with. Exit code 1 when something is broken."""
+    raise typer.Exit(checkup.report(Path(o.absolute(library))))

@@ -1,0 +1,168 @@
+"""What can be written on the command line, and how it becomes part of a request."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+import typer
+
+from backend.api.library import default_library
+from backend.api.protocol import (
+    Clip,
+    Edit,
+    Generate,
+    Learn,
+    Memory,
+    Motion,
+    Precision,
+    Rate,
+    Sampling,
+    encode,
+)
+from backend.api.settings import Method
+from backend.api.values import ProtocolError, from_plain
+from backend.errors import UserError
+
+R = TypeVar("R", Learn, Generate, Edit)
+METHODS: dict[str, type[Method]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Method) or (Method,)
+}
+
+
+def option(*names: str, help: str, metavar: str | None = None, **more: Any) -> Any:
+    return typer.Option(*names, help=help, metavar=metavar, **more)
+
+
+Motions = Annotated[
+    list[str],
+    option("--motion", metavar="DIR[:STRENGTH]", help="A learned motion; give several to mix them."),
+]
+Prompt = Annotated[str, option("--prompt", help="What should be seen.")]
+OutFile = Annotated[Path, option("--out", metavar="FILE.mp4", help="Where the clip goes.")]
+Base = Annotated[str, option("--base", help="Base model: starter, a diffusers folder, or a hub name.")]
+Seed = Annotated[int, option("--seed", help="The same seed gives the same result.")]
+Count = Annotated[int, option("--count", help="How many clips, each with the next seed.")]
+Size = Annotated[str | None, option("--size", metavar="WxH", help="Pixels; the base's own unless given.")]
+Fps = Annotated[str | None, option("--fps", help="Of the written file: 24, 23.976 or 24000/1001.")]
+SampleSteps = Annotated[int | None, option("--steps", help="Denoising steps.")]
+Guidance = Annotated[float | None, option("--guidance", help="Classifier-free guidance; 1 is without.")]
+First = Annotated[int, option("--from", metavar="FRAME", help="First frame of the clip that is used.")]
+Used = Annotated[int | None, option("--frames", help="Frames of the clip that are used; all unless given.")]
+Device = Annotated[str, option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+Precisely = Annotated[Precision, option("--precision", help="Of the model's weights.")]
+Held = Annotated[Memory, option("--memory", help="Faster, or with less memory.")]
+Length = Annotated[int | None, option("--length", help="Frames of the written file.")]
+Library = Annotated[
+    Path, option("--library", envvar="RESTAGE_LIBRARY", help="Where jobs, motions and models are kept.")
+]
+Json = Annotated[bool, option("--json", help="One protocol message a line on stdout, and nothing else.")]
+LIBRARY = default_library()
+
+
+def absolute(path: str | Path) -> str:
+    """Requests hold absolute paths: the process that reads them may have another working folder."""
+    return os.path.abspath(Path(path).expanduser())
+
+
+def base(name: str) -> str:
+    """A base model's folder becomes absolute, a name stays."""
+    return absolute(name) if name != "starter" and Path(name).expanduser().is_dir() else name
+
+
+def motion(text: str, library: Path) -> Motion:
+    """DIR or DIR:STRENGTH, where DIR may be the name of a motion in the library.
+
+    A number after the last colon is the strength, so that C:\\motions\\dance is a path.
+    """
+    path, colon, strength = text.rpartition(":")
+    try:
+        chosen = Motion(path=path, strength=float(strength)) if colon else Motion(path=text)
+    except ValueError:
+        chosen = Motion(path=text)
+    kept = library / "presets" / chosen.path
+    here = kept if not Path(chosen.path).expanduser().exists() and kept.is_dir() else chosen.path
+    return dataclasses.replace(chosen, path=absolute(here))
+
+
+def clips(
+    paths: Sequence[Path], looks: Sequence[str], first: int, frames: int | None, reverse: bool
+) -> tuple[Clip, ...]:
+    """One Clip for each path. `looks` is one for all, or one for each; raises UserError otherwise."""
+    if len(looks) not in (0, 1, len(paths)):
+        raise UserError(
+            f"There are {len(paths)} clips and {len(looks)} --looks.",
+            "Give --looks once, or once for each clip.",
+        )
+    each = list(looks) * len(paths) if len(looks) == 1 else list(looks) or [""] * len(paths)
+    return tuple(
+        Clip(path=absolute(path), first_frame=first, frame_count=frames, reverse=reverse, looks=words)
+        for path, words in zip(paths, each, strict=True)
+    )
+
+
+def size(text: str | None) -> tuple[int | None, int | None]:
+    """ "576x320" → (576, 320). Raises UserError."""
+    if text is None:
+        return None, None
+    found = re.fullmatch(r"(\d+)[x×](\d+)", text.strip().lower())
+    if not found:
+        raise UserError(f"The size {text!r} is not WIDTHxHEIGHT.", "Write it like 256x256.")
+    return int(found[1]), int(found[2])
+
+
+def rate(text: str | None) -> Rate | None:
+    """ "24", "23.976" or "24000/1001" → the exact fraction. Raises UserError."""
+    if text is None:
+        return None
+    try:
+        fraction = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise UserError(f"{text!r} frames per second is not a number.", "Write 24, or 24000/1001.") from error
+    return Rate(num=fraction.numerator, den=fraction.denominator)
+
+
+def sampling(pixels: str | None, fps: str | None, **others: Any) -> Sampling:
+    width, height = size(pixels)
+    return Sampling(width=width, height=height, rate=rate(fps), **others)
+
+
+def method(name: str, settings: Sequence[str]) -> Method:
+    """The method of that name with KEY=VALUE settings, checked by its own types. Raises UserError."""
+    if name not in METHODS:
+        raise UserError(f"There is no method {name!r}.", f"Choose {' or '.join(METHODS)}.")
+    kinds = get_type_hints(METHODS[name])
+    chosen: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or key not in kinds:
+            raise UserError(f"{setting!r} is not a setting of {name}.", f"Settings are {', '.join(kinds)}.")
+        try:
+            chosen[key] = from_plain(kinds[key], _plain(text.strip()), key)
+        except ProtocolError as error:
+            raise UserError(f"The setting is not right: {error}.", "See the method's settings.") from error
+    return METHODS[name](**chosen)
+
+
+def _plain(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def named(request: R) -> R:
+    """The request with a job id that the same request on unchanged clips gets again: so it can be resumed."""
+    digest = hashlib.sha256(encode(request))
+    for clip in getattr(request, "clips", ()):
+        if Path(clip.path).is_file():
+            facts = Path(clip.path).stat()
+            digest.update(f"{facts.st_size} {facts.st_mtime_ns}".encode())
+    kind = type(request).__name__.lower()
+    return dataclasses.replace(request, job=f"{kind}-{digest.hexdigest()[:16]}")
