@@ -51,22 +51,28 @@ def encode(autoencoder: AutoencoderKL, frames: torch.Tensor) -> torch.Tensor:
 
 
 def write_bank(
-    folder: Path, autoencoder: AutoencoderKL, size: Size, chunks: int, device: torch.device
+    folder: Path,
+    autoencoder: AutoencoderKL,
+    size: Size,
+    chunks: int,
+    device: torch.device,
+    chunk: int = CHUNK,
 ) -> None:
-    """Render and encode `chunks` × 1024 clips, a file each; chunks that exist already are kept."""
+    """Render and encode `chunks` files of `chunk` clips each; files that exist already are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    for chunk in range(chunks):
-        file = folder / f"{chunk:04}.npz"
+    for number in range(chunks):
+        file = folder / f"{number:04}.npz"
         if file.exists():
             continue
-        rng = random.Random(f"bank {chunk}")
-        shots = [sample_shot(rng) for _ in range(CHUNK)]
-        latents = [_encoded(autoencoder, shots[i : i + 64], size, device) for i in range(0, CHUNK, 64)]
+        rng = random.Random(f"bank {number}")
+        shots = [sample_shot(rng) for _ in range(chunk)]
+        latents = [_encoded(autoencoder, shots[i : i + 64], size, device) for i in range(0, chunk, 64)]
         part = file.with_suffix(".part.npz")
         np.savez(part, latents=np.concatenate(latents), shots=json.dumps([asdict(s) for s in shots]))
         part.rename(file)
 
 
+@torch.no_grad()
 def _encoded(autoencoder: AutoencoderKL, shots: list[Shot], size: Size, device: torch.device) -> np.ndarray:
     frames = render(shots, size=size.pixels, frames=size.frames, fps=size.fps, device=device).frames
     with torch.autocast(device.type, torch.bfloat16):

@@ -1,0 +1,101 @@
+"""The starter's training: what each stage may change, and that it goes on from where it stopped."""
+
+import random
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+import torch
+
+from backend.starter.data import Bank, write_bank
+from backend.starter.models import (
+    LATENT_CHANNELS,
+    Size,
+    new_autoencoder,
+    new_scheduler,
+    new_text_encoder,
+    new_tokenizer,
+    new_unet,
+)
+from backend.starter.stages import Denoising, autoencoder_loss, temporal_layers_bypassed
+from backend.starter.tokenizer import TOKENS, known_words
+from backend.starter.train import Checkpoint, run
+
+SIZE = Size(pixels=32, frames=4)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def denoising(tmp_path_factory: pytest.TempPathFactory) -> Denoising:
+    folder = tmp_path_factory.mktemp("starter")
+    torch.manual_seed(0)
+    write_bank(folder / "bank", new_autoencoder(SIZE), SIZE, 1, CPU, chunk=64)
+    tokenizer = new_tokenizer(folder / "tokenizer")
+    bank = Bank(folder / "bank", CPU)
+    return Denoising(new_unet(SIZE).eval(), new_text_encoder(tokenizer), tokenizer, new_scheduler(), bank)
+
+
+def test_every_known_word_is_one_token_and_any_other_text_encodes(denoising: Denoising) -> None:
+    tokenizer = denoising.tokenizer
+    assert all(len(tokenizer.tokenize(word)) == 1 for word in known_words())
+    assert tokenizer.unk_token_id not in tokenizer("Ünïcode zebras! 日本 🙂").input_ids[1:-1]
+    assert len(tokenizer("word " * 200, truncation=True).input_ids) == TOKENS
+
+
+def test_the_bank_holds_the_latents_of_its_shots(denoising: Denoising) -> None:
+    assert denoising.bank.latents.shape == (64, 4, LATENT_CHANNELS, 4, 4)
+    assert len(denoising.bank.shots) == 64
+
+
+def test_stills_give_gradients_to_spatial_layers_and_words_only(denoising: Denoising) -> None:
+    with temporal_layers_bypassed(denoising.unet):
+        denoising.loss(2, random.Random(0), stills=True).backward()
+    learned = {name for name, p in denoising.unet.named_parameters() if p.grad is not None}
+    assert not [n for n in learned if "temp_" in n or "transformer_in" in n]
+    assert [n for n in learned if ".attentions." in n]
+    assert all(p.grad is not None for n, p in denoising.text_encoder.named_parameters())
+    denoising.unet.zero_grad()
+
+
+def test_clips_give_gradients_to_every_layer(denoising: Denoising) -> None:
+    denoising.loss(2, random.Random(0), stills=False).backward()
+    assert not [name for name, p in denoising.unet.named_parameters() if p.grad is None]
+    denoising.unet.zero_grad()
+
+
+def test_bypassed_frames_do_not_see_each_other(denoising: Denoising) -> None:
+    x, t = torch.randn(1, LATENT_CHANNELS, 4, 4, 4), torch.tensor([500])
+    text = torch.randn(1, TOKENS, 128)
+    with torch.no_grad(), temporal_layers_bypassed(denoising.unet):
+        whole = denoising.unet(x, t, text).sample
+        alone = denoising.unet(x[:, :, 2:3], t, text).sample
+    assert torch.allclose(whole[:, :, 2:3], alone, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_loss(denoising: Denoising) -> None:
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        losses.append(denoising.loss(2, random.Random(3), stills=False).item())
+    assert losses[0] == losses[1]
+
+
+def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
+    args = Namespace(device=CPU, minutes=0.01, rate=1e-3, decay=0.25, stage="autoencoder")
+    steps = []
+    for _ in range(2):
+        modules = torch.nn.ModuleDict({"autoencoder": new_autoencoder(SIZE)})
+        checkpoint = Checkpoint(tmp_path / "autoencoder.pt", modules)
+        checkpoint.load()
+        steps.append(checkpoint.step)
+        model = modules["autoencoder"]
+        run(checkpoint, lambda rng, model=model: autoencoder_loss(model, SIZE, 4, rng), args)
+    assert steps[0] == 0
+    assert steps[1] > 0
+
+
+def test_the_schedule_neither_clips_nor_ends_in_pure_noise() -> None:
+    scheduler = new_scheduler()
+    assert not scheduler.config.clip_sample
+    assert not scheduler.config.rescale_betas_zero_snr
+    assert 0 < scheduler.alphas_cumprod[-1] < 1e-3
