@@ -1,0 +1,24 @@
+"""Restage: learns how a video strip moves, and makes new clips that move like it."""
+
+import bpy
+from bpy.props import PointerProperty
+
+from . import operators, panels, preferences, properties, session, strips
+
+CLASSES = (*properties.CLASSES, *preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.restage = PointerProperty(type=properties.RestageScene)
+    strips.StripType.restage = PointerProperty(type=properties.RestageStrip)
+    session.start()
+
+
+def unregister() -> None:
+    session.stop()
+    del strips.StripType.restage
+    del bpy.types.Scene.restage
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,167 @@
+"""What the artist sets, on scenes and strips. Settings of methods and of sampling come from the protocol's types."""
+
+import dataclasses
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+from bpy.types import PropertyGroup
+
+from .backend.api.protocol import Edit, Generate, Learn, Motion, Sampling
+from .backend.api.settings import Method
+
+OWN = "own_"  # before a field's name: whether the artist sets it, for fields that may be None
+NOT_ASKED = ("rate", "length")  # of Sampling: the scene says them
+STARTS = {  # where a number that a base has its own value for stands before the artist moves it
+    "frames": 16, "width": 256, "height": 256, "steps": 30, "guidance": 9.0, "inversion_steps": 50,
+}  # fmt: skip
+
+
+def group(name: str, **fields: Any) -> Any:
+    """A PropertyGroup. (As annotations in a class body, properties are no types and their names no names.)"""
+    return type(name, (PropertyGroup,), {"__annotations__": fields})
+
+
+# ------------------------------------------------------------------ from the protocol's types
+
+
+def label(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def without_none(kind: Any) -> tuple[Any, bool]:
+    """The type of a field, and whether it may be None."""
+    if get_origin(kind) not in (Union, types.UnionType):
+        return kind, False
+    (some,) = [choice for choice in get_args(kind) if choice is not types.NoneType]
+    return some, True
+
+
+def number(make: Callable[..., Any]) -> Callable[..., Any]:
+    def build(kind: Any, f: dataclasses.Field[Any], **common: Any) -> Any:
+        low, high = f.metadata["low"], f.metadata["high"]
+        if make is FloatProperty:
+            common["precision"] = 6 if low and low < 0.001 else 2
+        return make(min=low, max=high, **common)
+
+    return build
+
+
+def choice(kind: Any, f: dataclasses.Field[Any], **common: Any) -> Any:
+    return EnumProperty(items=[(name, label(name), "") for name in get_args(kind)], **common)
+
+
+KINDS: dict[Any, Callable[..., Any]] = {
+    int: number(IntProperty),
+    float: number(FloatProperty),
+    bool: lambda kind, f, **common: BoolProperty(**common),
+    str: lambda kind, f, **common: StringProperty(**common),
+    Literal: choice,
+}
+
+
+def property_of(cls: Any, name: str) -> Any:
+    """The Blender property for one field of a protocol type."""
+    f = next(f for f in dataclasses.fields(cls) if f.name == name)
+    kind, _ = without_none(get_type_hints(cls)[name])
+    default = f.default if f.default is not None else f.metadata.get("paper", STARTS.get(name))
+    common = {"name": label(name), "description": f.metadata.get("help", ""), "default": default}
+    return KINDS[get_origin(kind) or kind](kind, f, **common)
+
+
+def properties_of(cls: Any, leave_out: Iterable[str] = ()) -> dict[str, Any]:
+    """Blender properties for every field of a protocol type; a field that may be None has a switch before it."""
+    result: dict[str, Any] = {}
+    for f in dataclasses.fields(cls):
+        if f.name in leave_out:
+            continue
+        if without_none(get_type_hints(cls)[f.name])[1]:
+            text = f"Set it here instead of leaving it to the base: {f.metadata.get('help', '')}"
+            result[OWN + f.name] = BoolProperty(name=label(f.name), description=text)
+        result[f.name] = property_of(cls, f.name)
+    return result
+
+
+def value_of(settings: Any, name: str) -> Any:
+    """What the artist set; None for what is left to the base."""
+    return getattr(settings, name) if getattr(settings, OWN + name, True) else None
+
+
+def values_of(cls: Any, settings: Any, leave_out: Iterable[str] = ()) -> Any:
+    """The protocol's value from the properties that `properties_of` made."""
+    names = [f.name for f in dataclasses.fields(cls) if f.name not in leave_out]
+    return cls(**{name: value_of(settings, name) for name in names})
+
+
+# ------------------------------------------------------------------ groups
+
+METHODS = {cls.__name__: cls for cls in (get_args(Method) or (Method,))}
+METHOD_ITEMS = [(name, *(cls.__doc__ or name).split(": ", 1)) for name, cls in METHODS.items()]
+METHOD_GROUPS = {name: group(f"RestageMethod{name}", **properties_of(cls)) for name, cls in METHODS.items()}
+
+RestageSampling = group("RestageSampling", **properties_of(Sampling, NOT_ASKED))
+
+RestageMotion = group(
+    "RestageMotion",
+    path=StringProperty(name="Folder", subtype="DIR_PATH"),
+    title=StringProperty(name="Motion"),
+    strength=property_of(Motion, "strength"),
+)
+
+RestageStrip = group(
+    "RestageStrip",
+    id=StringProperty(options={"HIDDEN"}),
+    motion=StringProperty(
+        name="How it moves",
+        description="The motion in a few words: moving in a circle, the camera zooms in",
+    ),
+    looks=StringProperty(
+        name="What is seen",
+        description="The picture in a few words, without how it moves: a red ball over a green field",
+    ),
+)
+
+RestageScene = group(
+    "RestageScene",
+    id=StringProperty(options={"HIDDEN"}),
+    base=StringProperty(
+        name="Base model",
+        description="The starter that comes with Restage, a folder, or a name on Hugging Face",
+        default="starter",
+    ),
+    quality=property_of(Learn, "quality"),
+    learn_seed=property_of(Learn, "seed"),
+    own_steps=BoolProperty(
+        name="Steps", description="Set the learning steps instead of leaving them to Quality"
+    ),
+    steps=IntProperty(name="Steps", description="Learning steps", default=300, min=1, max=100_000),
+    method=EnumProperty(
+        name="Method", description="The paper whose way of learning is used", items=METHOD_ITEMS
+    ),
+    motions=CollectionProperty(type=RestageMotion),
+    prompt=StringProperty(
+        name="Prompt", description="What is to be seen in the new clip: a blue star over a brown ground"
+    ),
+    seed=property_of(Generate, "seed"),
+    count=property_of(Generate, "count"),
+    as_long=BoolProperty(
+        name="As long as the strip",
+        description="Stretch the new clip over the strip's length instead of keeping the base's tempo",
+    ),
+    follow=property_of(Edit, "follow"),
+    own_inversion_steps=BoolProperty(name="Inversion steps", description="Set the steps that read the clip"),
+    inversion_steps=property_of(Edit, "inversion_steps"),
+    sampling=PointerProperty(type=RestageSampling),
+    **{name: PointerProperty(type=made) for name, made in METHOD_GROUPS.items()},
+)
+
+CLASSES = (RestageSampling, *METHOD_GROUPS.values(), RestageMotion, RestageStrip, RestageScene)

@@ -1,0 +1,98 @@
+"""For the scripts beside this that run inside Blender: install the zip, put a clip on the timeline, wait for jobs.
+
+Those scripts get one JSON object as their last argument, and print one as their last line.
+"""
+
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+PACKAGE = "bl_ext.user_default.restage"
+LIMIT = 300.0  # seconds that one job may take on a slow machine
+
+
+def arguments() -> dict[str, Any]:
+    return json.loads(sys.argv[-1])
+
+
+def module(name: str) -> Any:
+    """A module of the installed add-on."""
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+def install(archive: str) -> Any:
+    """Install and enable the built zip; return its session, which has looked at the environment."""
+    assert os.environ["BLENDER_USER_RESOURCES"], "the artist's own Blender settings would be changed"
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    bpy.ops.extensions.package_install_files(filepath=archive, repo="user_default", enable_on_install=True)
+    session = module("session").session
+    session.look()
+    return session
+
+
+def add_movie(path: str, channel: int = 1, frame: int = 10) -> Any:
+    """A movie strip that is selected and active."""
+    scene = bpy.context.scene
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    strip = module("strips").strips_in(editor).new_movie(Path(path).stem, path, channel, frame)
+    strip.select, editor.active_strip = True, strip
+    return strip
+
+
+def wait(session: Any, until: Callable[[], bool], limit: float = LIMIT) -> None:
+    """Pump, as the timer does in a window, until a condition holds."""
+    deadline, pause = time.monotonic() + limit, threading.Event()
+    while not until():
+        session.pump()
+        assert time.monotonic() < deadline, [vars(job) for job in session.jobs.values()]
+        pause.wait(0.02)
+
+
+def finish(session: Any, state: str = "done") -> Any:
+    """Wait for all jobs; the newest, which has ended as `state`."""
+    wait(session, lambda: not session.busy)
+    job = list(session.jobs.values())[-1]
+    assert job.state == state, vars(job)
+    return job
+
+
+def strips_now(scene: Any = None) -> dict[str, list[Any]]:
+    """Name -> type, channel, start, duration of every strip."""
+    names = module("strips")
+    return {
+        s.name: [s.type, s.channel, getattr(s, names.START), getattr(s, names.DURATION)]
+        for s in names.all_strips(scene or bpy.context.scene)
+    }
+
+
+def render(path: Path, frame: int) -> list[float]:
+    """Render one frame of the timeline; the mean red, green, blue of its middle, in sRGB."""
+    scene = bpy.context.scene
+    scene.frame_current = frame
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 128, 96, 100
+    scene.view_settings.view_transform = "Standard"
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.filepath = str(path)
+    bpy.ops.render.render(write_still=True)
+    image = bpy.data.images.load(str(path))
+    width, height = image.size
+    pixels = list(image.pixels)
+    middle = [
+        pixels[4 * (y * width + x) : 4 * (y * width + x) + 3]
+        for y in range(height // 2 - 4, height // 2 + 4)
+        for x in range(width // 2 - 4, width // 2 + 4)
+    ]
+    bpy.data.images.remove(image)
+    return [sum(channel) / len(middle) for channel in zip(*middle, strict=True)]
+
+
+def tell(**facts: Any) -> None:
+    print(json.dumps(facts), flush=True)
