@@ -1,4 +1,4 @@
-"""What buttons do: read properties, build a message, send it. None has UNDO unless it changes the scene itself."""
+"""What buttons do: read properties, build a message, send it. Only those that change the scene have UNDO."""
 
 from typing import Any
 
@@ -125,7 +125,7 @@ class RESTAGE_OT_motion_add(Operator):  # type: ignore[misc]
     __annotations__ = {"folder": EnumProperty(name="Motion", items=lambda self, context: _motion_items)}
 
     @classmethod
-    def list(cls, context: Any) -> list[tuple[str, str, str]]:
+    def find(cls, context: Any) -> list[tuple[str, str, str]]:
         found = list_presets(requests.library(context) / "presets") + list_presets(requests.SHIPPED)
         _motion_items[:] = [
             (str(folder), preset.title or preset.motion, preset.motion) for folder, preset in found
@@ -133,7 +133,7 @@ class RESTAGE_OT_motion_add(Operator):  # type: ignore[misc]
         return _motion_items
 
     def invoke(self, context: Any, event: Any) -> set[str]:
-        if not self.list(context):
+        if not self.find(context):
             self.report({"INFO"}, "No motion has been learned yet.")
             return {"CANCELLED"}
         context.window_manager.invoke_search_popup(self)

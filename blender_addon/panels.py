@@ -18,11 +18,8 @@ ICONS = {"done": "CHECKMARK", "failed": "ERROR", "cancelled": "X"}
 
 def wrapped(layout: Any, text: str, icon: str = "NONE") -> None:
     """A text over as many lines as the sidebar's width asks for."""
-    preferences = bpy.context.preferences.view
-    region = bpy.context.region
-    characters = (
-        int(region.width / (7.5 * preferences.ui_scale * bpy.context.preferences.system.pixel_size)) - 6
-    )
+    width = bpy.context.region.width / bpy.context.preferences.system.ui_scale
+    characters = int(width / 6.5) - 8
     column = layout.column(align=True)
     for i, line in enumerate(textwrap.wrap(text, max(characters, 16))):
         column.label(text=line, icon=icon if i == 0 else ("BLANK1" if icon != "NONE" else "NONE"))

@@ -29,7 +29,7 @@ class RestagePreferences(AddonPreferences):  # type: ignore[misc]
         "device": EnumProperty(name="Device", description="What computes", items=DEVICES),
         "library": StringProperty(
             name="Library",
-            description="Where motions, jobs, base models and the backend are kept; empty for the user's data folder",
+            description="Where motions, bases and the backend are kept; empty for the user's data folder",
             subtype="DIR_PATH",
             update=preferences_changed,
         ),

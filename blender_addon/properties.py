@@ -1,4 +1,4 @@
-"""What the artist sets, on scenes and strips. Settings of methods and of sampling come from the protocol's types."""
+"""What the artist sets, on scenes and strips. Settings of methods and sampling come from protocol types."""
 
 import dataclasses
 import types
@@ -79,7 +79,7 @@ def property_of(cls: Any, name: str) -> Any:
 
 
 def properties_of(cls: Any, leave_out: Iterable[str] = ()) -> dict[str, Any]:
-    """Blender properties for every field of a protocol type; a field that may be None has a switch before it."""
+    """Blender properties for every field of a protocol type; what may be None has a switch before it."""
     result: dict[str, Any] = {}
     for f in dataclasses.fields(cls):
         if f.name in leave_out:
@@ -140,13 +140,9 @@ RestageScene = group(
     ),
     quality=property_of(Learn, "quality"),
     learn_seed=property_of(Learn, "seed"),
-    own_steps=BoolProperty(
-        name="Steps", description="Set the learning steps instead of leaving them to Quality"
-    ),
+    own_steps=BoolProperty(name="Steps", description="Set the steps instead of leaving them to the quality"),
     steps=IntProperty(name="Steps", description="Learning steps", default=300, min=1, max=100_000),
-    method=EnumProperty(
-        name="Method", description="The paper whose way of learning is used", items=METHOD_ITEMS
-    ),
+    method=EnumProperty(name="Method", description="The paper whose way is taken", items=METHOD_ITEMS),
     motions=CollectionProperty(type=RestageMotion),
     prompt=StringProperty(
         name="Prompt", description="What is to be seen in the new clip: a blue star over a brown ground"

@@ -1,7 +1,7 @@
 """The one backend and its jobs. A timer calls `pump`; headless, a test does.
 
-Jobs are plain values that hold ids, never anything of Blender's: undo, another .blend or a deleted scene cannot
-invalidate them, and drawing them reads no file.
+Jobs are plain values that hold ids, never anything of Blender's: undo, another .blend or a deleted scene
+cannot invalidate them, and drawing them reads no file.
 """
 
 import atexit
@@ -111,7 +111,7 @@ class Session:
         return "" if self.environment == "ready" else "Set up the backend first"
 
     def submit(self, request: Request, place: strips.Place, title: str) -> None:
-        """Send a request, starting the backend when it does not run. Raises UserError when it cannot be sent."""
+        """Send a request, starting the backend if need be. Raises UserError when that cannot be done."""
         if self.backend is None or not self.backend.alive:
             self.pump()  # what a backend that died has left to say
             self._start()
@@ -145,7 +145,7 @@ class Session:
         return bool(messages)
 
     def look(self) -> bool:
-        """See whether the environment is there (three paths), and about bases; whether there is news to draw."""
+        """Look for the environment (three paths) and new bases' profiles; whether that gave news to draw."""
         where = library(bpy.context)
         before, self.environment = self.environment, environment.state(where)
         new = {scene.restage.base for scene in bpy.data.scenes} - self.windows.keys()

@@ -149,7 +149,7 @@ def clip_of(strip: Any, scene: Any) -> Clip:
 def source_range(strip: Any, factor: float) -> tuple[int, int]:
     """First frame and count, in frames of the file, of what lies between the handles.
 
-    `factor` is file frames per timeline frame. Handles pulled beyond the content hold its end frames: not used.
+    `factor` is file frames per timeline frame. Handles beyond the content only hold its end frames.
     """
     length, offset = getattr(strip, LENGTH), getattr(strip, LEFT_OFFSET)
     low = max(offset, 0)
@@ -211,7 +211,7 @@ def insert(place: Place, movies: tuple[str, ...], name: str, requests: Iterable[
 
 
 def free_channel(owner: Any, lowest: int, frame: int, length: int) -> int:
-    """The first channel from `lowest` up that is free there and shown; raises UserError when there is none."""
+    """The first channel from `lowest` up that is free there and shown; UserError when there is none."""
     taken = {
         strip.channel
         for strip in strips_in(owner)

@@ -1,4 +1,4 @@
-"""For the scripts beside this that run inside Blender: install the zip, put a clip on the timeline, wait for jobs.
+"""For the scripts beside this that run inside Blender: install the zip, add a clip, wait for jobs.
 
 Those scripts get one JSON object as their last argument, and print one as their last line.
 """
