@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from backend.api.client import Backend
 from backend.api.protocol import (
@@ -15,7 +16,7 @@ from backend.api.protocol import (
 LIMIT = 60.0  # seconds; the machine may be busy
 
 
-def until(backend: Backend, kind: type, job: str | None = None) -> list[Message]:
+def until(backend: Backend, kind: Any, job: str | None = None) -> list[Message]:
     """What arrives up to the first message of `kind` (for `job`)."""
     seen: list[Message] = []
     end = time.monotonic() + LIMIT
@@ -25,7 +26,7 @@ def until(backend: Backend, kind: type, job: str | None = None) -> list[Message]
             if isinstance(message, kind) and job in (None, getattr(message, "job", None)):
                 return seen
         time.sleep(0.005)
-    raise TimeoutError(f"no {kind.__name__} in {seen}\n{backend.log.read_text()}")
+    raise TimeoutError(f"no {kind} in {seen}\n{backend.log.read_text()}")
 
 
 def endings(backend: Backend, *names: str) -> dict[str, Message]:

@@ -1,0 +1,124 @@
+"""How words of the command line become parts of a request."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.api.protocol import Generate, Learn, Motion, Rate, Sampling
+from backend.api.settings import CustomizeAVideo
+from backend.cli import options
+from backend.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "strength"),
+    [
+        ("/m/dance", "/m/dance", 1.0),
+        ("/m/dance:0.5", "/m/dance", 0.5),
+        ("/m/dance:-1", "/m/dance", -1.0),
+        ("/m/take:2:0.5", "/m/take:2", 0.5),
+        ("/m/take:two", "/m/take:two", 1.0),
+        ("/C:\\motions\\dance", "/C:\\motions\\dance", 1.0),
+        ("/C:\\motions\\dance:0.5", "/C:\\motions\\dance", 0.5),
+    ],
+)
+def test_the_strength_is_the_number_after_the_last_colon(text: str, path: str, strength: float) -> None:
+    assert options.motion(text, Path("/library")) == Motion(path=options.absolute(path), strength=strength)
+
+
+def test_a_motion_of_the_library_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = tmp_path / "library" / "presets" / "dance"
+    kept.mkdir(parents=True)
+    assert options.motion("dance:0.5", tmp_path / "library") == Motion(path=str(kept), strength=0.5)
+    (tmp_path / "dance").mkdir()
+    assert options.motion("dance", tmp_path / "library").path == str(tmp_path / "dance")
+
+
+def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    assert options.base("model") == str(tmp_path / "model")
+    assert options.motion("m", Path("library")).path == str(tmp_path / "m")
+    assert options.clips([Path("a.mp4")], [], 0, None, False)[0].path == str(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("name", ["starter", "damo-vilab/text-to-video-ms-1.7b"])
+def test_the_name_of_a_base_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "starter").mkdir()
+    assert options.base(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        (None, None),
+        ("24", Rate(num=24)),
+        ("24000/1001", Rate(num=24000, den=1001)),
+        ("23.976", Rate(num=2997, den=125)),
+    ],
+)
+def test_a_rate_is_exact(text: str | None, rate: Rate | None) -> None:
+    assert options.rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["fast", "24/0", "", "nan"])
+def test_a_rate_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="Write 24"):
+        options.rate(text)
+
+
+def test_a_size_is_width_and_height() -> None:
+    assert options.sampling("576x320", None, steps=9) == Sampling(width=576, height=320, steps=9)
+    with pytest.raises(UserError, match="WIDTHxHEIGHT"):
+        options.size("576")
+
+
+def test_looks_are_one_for_all_clips_or_one_for_each() -> None:
+    paths = [Path("/a.mp4"), Path("/b.mp4")]
+    looks = [options.clips(paths, words, 0, None, False) for words in ([], ["x"], ["x", "y"])]
+    assert [[c.looks for c in clips] for clips in looks] == [["", ""], ["x", "x"], ["x", "y"]]
+    with pytest.raises(UserError, match="once for each clip"):
+        options.clips(paths, ["x", "y", "z"], 0, None, False)
+
+
+def test_the_trimmed_range_is_that_of_every_clip() -> None:
+    for clip in options.clips([Path("/a.mp4"), Path("/b.mp4")], [], 12, 48, True):
+        assert (clip.first_frame, clip.frame_count, clip.reverse) == (12, 48, True)
+
+
+def test_settings_of_a_method_are_read_by_their_types() -> None:
+    settings = ["rank=8", "learning-rate=1e-3", "absorber=none", "layers=attention+ff", "crop_low=0.5"]
+    assert options.method("customize-a-video", settings) == CustomizeAVideo(
+        rank=8, learning_rate=1e-3, absorber="none", layers="attention+ff", crop_low=0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("rank", "not a setting"),
+        ("beta=1", "not a setting"),
+        ("rank=4.5", "rank: expected int or null, got 4.5"),
+        ("alpha=NaN", "alpha: expected float or null, got nan"),
+        ("layers=all", "layers: expected 'attention'"),
+    ],
+)
+def test_a_setting_that_is_not_one_is_refused(setting: str, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        options.method("customize-a-video", [setting])
+
+
+def test_the_same_request_gets_the_same_job_and_another_another(tmp_path: Path) -> None:
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes(b"a take")
+    request = Learn(job="", clips=options.clips([clip], [], 0, None, False), motion="m", out="/o")
+    named = options.named(request)
+    assert options.named(request) == named
+    assert named == replace(request, job=named.job)
+    assert options.named(replace(request, seed=1)).job != named.job
+    assert options.named(Generate(job="", prompt="p", out="/o")).job.startswith("generate-")
+    clip.write_bytes(b"another take")
+    assert options.named(request).job != named.job
