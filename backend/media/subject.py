@@ -1,0 +1,182 @@
+"""The moving subject of a clip: where it is and how large, before the clip's own still background.
+
+Only the clip is used. What changes over time is first told from what stays (each pixel's commonest colour).
+The colours of what passes by then decide about the pixels that the subject covers most of the time, or
+always, and the background is estimated again without the subject; three rounds of this settle it. The
+subject is the convex hull of the strongest region, so that holes and a faint side do not move its centre.
+
+Shapes: F frames, H height, W width of the working size; pictures (F, H, W, 3) in Lab, masks (F, H, W) bool.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
+Array = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+SIDE = 96  # working size of the longer side
+ROUNDS = 3
+BINS = 10  # of a colour histogram, per channel
+VISIBLE = 6.0  # a difference in Lab that counts in a clip without noise
+NOISE = 3.5  # … and in units of the clip's noise
+EVIDENCE = 0.02  # mean over the frame of difference ÷ threshold in the region; noise alone stays below
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Where the subject is in each frame, in fractions of the frame's width and height."""
+
+    centres: Array  # (F, 2), x right, y down; the frame's middle throughout when nothing moves
+    sizes: Array  # (F,) root of the area's share of the frame; 0 when nothing moves
+    moves: bool
+
+
+def subject_path(frames: Frames) -> Array:
+    """Centres (F, 2) of the dominant moving subject as fractions of the frame (x right, y down)."""
+    return find_subject(frames).centres
+
+
+def find_subject(frames: Frames) -> Subject:
+    """The dominant region that moves before a still background (see `camera.stabilised` for a moving one)."""
+    pictures = _prepared(frames)
+    count, height, width = pictures.shape[:3]
+    masks = _masks(pictures)
+    if masks is None:
+        return Subject(np.full((count, 2), 0.5, np.float32), np.zeros(count, np.float32), False)
+    sizes = np.sqrt(masks.mean(axis=(1, 2)))
+    x, y = _centres(masks, 1) / width, _centres(masks, 2) / height
+    shown = sizes > 0  # a frame that shows nothing lies between its neighbours
+    centres = np.stack([_between(x, shown), _between(y, shown)], axis=1)
+    cut = masks[:, [0, -1]].any(axis=(1, 2)) | masks[:, :, [0, -1]].any(axis=(1, 2))
+    if (shown & ~cut).any():  # what is partly out of the frame has not become smaller
+        sizes = np.maximum(sizes, _between(sizes, shown & ~cut))
+    return Subject(centres.astype(np.float32), _between(sizes, shown).astype(np.float32), True)
+
+
+def _between(values: npt.NDArray[np.float64], known: Mask) -> npt.NDArray[np.float64]:
+    """Values (F,) with the unknown ones interpolated."""
+    places = np.flatnonzero(known)
+    return np.interp(np.arange(len(values)), places, values[places])
+
+
+def _prepared(frames: Frames) -> Array:
+    scale = SIDE / max(frames.shape[1:3])
+    size = (max(8, round(frames.shape[2] * scale)), max(8, round(frames.shape[1] * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = [cv2.resize(f, size, interpolation=method).astype(np.float32) / 255 for f in frames]
+    return np.stack([cv2.cvtColor(cv2.GaussianBlur(f, (0, 0), 1.0), cv2.COLOR_RGB2LAB) for f in resized])
+
+
+def _masks(pictures: Array) -> Mask | None:
+    """Where the subject is; None when nothing moves."""
+    difference = _difference(pictures, _commonest(pictures))
+    threshold = max(VISIBLE, NOISE * float(np.median(difference)))
+    colours = _colours(pictures)
+    masks = difference > threshold
+    changing = masks.any(axis=0)
+    sure = masks & (
+        masks.sum(axis=0) <= max(1, 0.4 * len(masks))
+    )  # passes by: most frames show what is behind
+    strength = np.zeros_like(difference)
+    for turn in range(ROUNDS):
+        samples = masks if turn else sure
+        if samples.sum() < 10:
+            return None
+        subject_like = _likelihood(colours, samples, ~masks)
+        behind = ~masks & (subject_like < 1) if turn else (subject_like < 0) | ~changing
+        known = behind.sum(axis=0) >= max(1, len(masks) // 8)
+        known &= changing | ((subject_like > 0).mean(axis=0) < 0.8)  # else the core, which is always covered
+        difference = np.where(known, _difference(pictures, _median_where(pictures, behind)), 0)
+        differs = np.where(known, difference > threshold, subject_like > 0.5)
+        strength = np.clip(difference - threshold, 0, None) + threshold * np.clip(subject_like, 0, None)
+        masks = _strongest(differs, strength * differs)
+        changing = masks.any(axis=0)
+    evidence = np.median((difference * (differs & masks)).mean(axis=(1, 2))) / threshold
+    return masks if evidence > EVIDENCE else None
+
+
+def _difference(pictures: Array, background: Array) -> Array:
+    distance: Array = np.linalg.norm(pictures - background, axis=-1).astype(np.float32)
+    return distance
+
+
+def _commonest(pictures: Array) -> Array:
+    """Each pixel's colour in the frame that the other frames agree with best: (H, W, 3)."""
+    some = pictures[np.linspace(0, len(pictures) - 1, min(len(pictures), 16)).round().astype(int)]
+    apart = np.linalg.norm(some[:, None] - some[None], axis=-1).clip(max=12).sum(axis=1)  # (n, H, W)
+    best = apart.argmin(axis=0)[None, :, :, None]
+    commonest: Array = np.take_along_axis(some, best, axis=0)[0]
+    return commonest
+
+
+def _median_where(pictures: Array, shown: Mask) -> Array:
+    """Median over the frames in which `shown`; 0 where there is none: (H, W, 3)."""
+    count = shown.sum(axis=0)[None, :, :, None]
+    order = np.sort(np.where(shown[..., None], pictures, np.inf), axis=0)
+    low, high = (np.take_along_axis(order, np.maximum(n, 0) // 2, axis=0)[0] for n in (count - 1, count))
+    return np.where(count[0] > 0, (low + high) / 2, 0).astype(np.float32)
+
+
+def _colours(pictures: Array) -> list[npt.NDArray[np.int64]]:
+    """Each pixel's bin in two histograms of colour, shifted by half a bin against each other."""
+    unit = (pictures + np.array([0, 100, 100])) / np.array([100, 200, 200])
+    weights = np.array([BINS * BINS, BINS, 1])
+    return [(np.clip(unit + shift / BINS, 0, 0.9999) * BINS).astype(np.int64) @ weights for shift in (0, 0.5)]
+
+
+def _likelihood(colours: list[npt.NDArray[np.int64]], subject: Mask, background: Mask) -> Array:
+    """How much likelier each pixel's colour is in the subject than in the background (log), smoothed."""
+    total = np.zeros(subject.shape)
+    for bins in colours:
+        shares = [
+            np.bincount(bins[where], minlength=BINS**3) / max(where.sum(), 1)
+            for where in (subject, background)
+        ]
+        total += np.log((shares[0] + 2e-4) / (shares[1] + 2e-4))[bins] / len(colours)
+    return np.stack([cv2.GaussianBlur(t.astype(np.float32), (0, 0), 1.5) for t in total])
+
+
+def _strongest(masks: Mask, strength: Array) -> Mask:
+    """The convex hull of each frame's strongest region and of what lies close to it."""
+    return np.stack([_hull(m, s) for m, s in zip(masks, strength, strict=True)])
+
+
+def _hull(mask: Mask, strength: Array) -> Mask:
+    clean = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    count, labels = cv2.connectedComponents(clean)
+    hull = np.zeros(mask.shape, np.uint8)
+    if count > 1:
+        mass = np.bincount(labels.ravel(), weights=(strength * clean).ravel(), minlength=count)
+        mass[0] = -1  # what is no region
+        main = labels == mass.argmax()
+        close = np.unique(labels[cv2.dilate(main.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0])
+        parts = np.isin(labels, close[(close > 0) & (mass[close] > 0.05 * mass.max())]) | main
+        cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(parts.astype(np.uint8))), 1)
+    filled: Mask = hull.astype(bool)
+    return filled
+
+
+def _centres(masks: Mask, axis: int) -> npt.NDArray[np.float64]:
+    """Centroids along x (axis 1) or y (axis 2) in pixels (F,), also of a subject partly out of the frame.
+
+    Where one side is cut off, the centre is as far from the other side as in the frames that show both.
+    """
+    profile = masks.sum(axis=axis)  # (F, W) or (F, H)
+    length = profile.shape[1]
+    centre: npt.NDArray[np.float64] = (profile * (np.arange(length) + 0.5)).sum(axis=1) / np.maximum(
+        profile.sum(axis=1), 1
+    )
+    shown = profile > 0
+    low, high = shown.argmax(axis=1), length - shown[:, ::-1].argmax(axis=1)
+    cut_low, cut_high = low <= 1, high >= length - 1
+    whole = ~cut_low & ~cut_high & shown.any(axis=1)
+    if whole.any():
+        before, after = np.median((centre - low)[whole]), np.median((high - centre)[whole])
+        centre = np.where(cut_low & ~cut_high, np.minimum(centre, high - after), centre)
+        centre = np.where(cut_high & ~cut_low, np.maximum(centre, low + before), centre)
+    return centre
