@@ -1,0 +1,52 @@
+"""The built zip, installed in the oldest, the usual and the newest Blender: the main job by its buttons."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.api.protocol import Edit, Generate
+from backend.api.values import from_plain
+from tests.blender.conftest import Drive, gone
+
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
+
+RATE = 30000 / 1001  # of the scene
+FRAMES = round(4 / 8 * RATE)  # the toy base makes 4 frames at 8 a second
+
+
+def test_a_strips_motion_is_learned_and_new_strips_are_made_with_it(
+    drive: Drive, movie: Path, toy_base: Path
+) -> None:
+    told = drive("drive_main_job.py", movie=str(movie), base=str(toy_base))
+    assert told["before"] == {"movie": ["MOVIE", 1, 10, 48]}
+    assert told["motions"] == [[told["learned"][0], 1.0]]
+    assert (Path(told["learned"][0]) / "preset.json").is_file()
+    strips_are_right(told)
+    requests_are_on_the_strips(told)
+    red, green, blue = told["pixel"]
+    assert (red, green, blue) != pytest.approx((1, 0, 1), abs=0.1), "Blender shows magenta for a missing file"
+    assert told["undo_steps"] == {"learn": 1, "generate": 1, "edit": 1}
+    assert gone(told["process"])
+
+
+def strips_are_right(told: dict[str, Any]) -> None:
+    """Above the source, at its place, one channel each, none moved."""
+    first, second = "a red ball moving to the right", "a red ball moving to the right.001"
+    generated = {first: ["MOVIE", 2, 10, FRAMES], second: ["MOVIE", 3, 10, FRAMES]}
+    assert told["after_generate"] == told["before"] | generated
+    assert told["after"] == told["after_generate"] | {"a blue star": ["MOVIE", 4, 10, 48]}
+
+
+def requests_are_on_the_strips(told: dict[str, Any]) -> None:
+    """Each strip's own request makes it again; the source has none."""
+    assert told["requests"].pop("movie") is None
+    read = {name: json.loads(text) for name, text in told["requests"].items()}
+    assert {data["schema"] for data in read.values()} == {1}
+    requests = {name: from_plain(Generate | Edit, data["request"]) for name, data in read.items()}
+    assert [request.seed for request in requests.values()] == [0, 1, 0]
+    assert [request.out for request in requests.values()] == [*told["made"], *told["edited"]]
+    edit = requests["a blue star"]
+    assert isinstance(edit, Edit)
+    assert (edit.clip.first_frame, edit.clip.frame_count, edit.follow) == (0, 48, 0.5)
