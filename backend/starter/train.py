@@ -19,15 +19,23 @@ from pathlib import Path
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor
+from transformers import CLIPTokenizer
 
+from . import workers
 from .data import Bank, encode, write_bank
 from .export import export
-from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_tokenizer, new_unet
+from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet
 from .stages import Denoising, autoencoder_loss, temporal_layers_bypassed
+from .tokenizer import write_tokenizer
 from .world import render, sample_shot
 
 WARMUP = 100
 """Steps over which the learning rate rises; over the last part of a run (`--decay`) it falls to zero."""
+
+STILLS_EVERY = 4
+"""Every so many steps of stage `clips` is one of stills: frames stay good with temporal layers bypassed."""
+PICTURES_PER_CLIP = 4
+"""Single frames that take the place of one clip in a batch: they cost about as much."""
 
 
 class Checkpoint:
@@ -69,16 +77,15 @@ def run(
     checkpoint: Checkpoint, loss_of: Callable[[random.Random], torch.Tensor], args: argparse.Namespace
 ) -> None:
     """Train for `args.minutes`, printing the mean loss and saving about twice a minute."""
-    device = args.device
-    optimizer = torch.optim.AdamW(
-        checkpoint.modules.parameters(), lr=args.rate, betas=(0.9, 0.99), weight_decay=1e-4
-    )
+    device, parameters = args.device, list(checkpoint.modules.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=args.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     if checkpoint.optimizer_state is not None:
         optimizer.load_state_dict(checkpoint.optimizer_state)
-    torch.manual_seed(checkpoint.step)
-    rng = random.Random(checkpoint.step)
+    seed = checkpoint.step * workers.count() + workers.rank()
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
     begun, noted, losses, first = time.monotonic(), time.monotonic(), [], checkpoint.step
-    while (progress := (time.monotonic() - begun) / (60 * args.minutes)) < 1:
+    while (progress := workers.agreed((time.monotonic() - begun) / (60 * args.minutes))) < 1:
         fall = min(1.0, (1 - progress) / args.decay) if args.decay else 1.0
         for group in optimizer.param_groups:
             group["lr"] = args.rate * fall * min(1.0, (checkpoint.step - first + 1) / WARMUP)
@@ -86,15 +93,17 @@ def run(
             loss = loss_of(rng)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(checkpoint.modules.parameters(), 1.0)
+        workers.average(p.grad for p in parameters if p.grad is not None)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         checkpoint.advance()
         losses.append(loss.detach())
-        if time.monotonic() - noted > 30:
+        if time.monotonic() - noted > 30 and workers.rank() == 0:
             print(f"{args.stage} step {checkpoint.step} loss {torch.stack(losses).mean():.4f}", flush=True)
             checkpoint.save(optimizer)
             noted, losses = time.monotonic(), []
-    checkpoint.save(optimizer)
+    if workers.rank() == 0:
+        checkpoint.save(optimizer)
 
 
 def autoencoder_checkpoint(args: argparse.Namespace) -> Checkpoint:
@@ -115,9 +124,14 @@ def trained_autoencoder(args: argparse.Namespace) -> torch.nn.Module:
     return autoencoder
 
 
+def tokenizer_of(args: argparse.Namespace) -> CLIPTokenizer:
+    return CLIPTokenizer.from_pretrained(args.work / "tokenizer")
+
+
 def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
-    tokenizer = new_tokenizer(args.work / "tokenizer")
-    modules = torch.nn.ModuleDict({"unet": new_unet(args.size), "text_encoder": new_text_encoder(tokenizer)})
+    modules = torch.nn.ModuleDict(
+        {"unet": new_unet(args.size), "text_encoder": new_text_encoder(tokenizer_of(args))}
+    )
     # Plain attention: on a CPU, at eight frames, the fused kernel's backward takes longer than all the rest.
     modules["unet"].set_attn_processor(AttnProcessor())
     # eval(): the temporal convolutions' dropout does a model this small no good.
@@ -143,10 +157,14 @@ def train_denoiser(args: argparse.Namespace) -> None:
     checkpoint.load()
     unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
     bank = Bank(args.work / "bank", args.device)
-    denoising = Denoising(unet, text_encoder, new_tokenizer(args.work / "tokenizer"), new_scheduler(), bank)
-    stills = args.stage == "stills"
-    with temporal_layers_bypassed(unet) if stills else nullcontext():
-        run(checkpoint, lambda rng: denoising.loss(args.batch, rng, stills=stills), args)
+    denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank)
+
+    def loss(rng: random.Random) -> torch.Tensor:
+        alone = args.stage == "stills" or checkpoint.step % STILLS_EVERY == 0
+        with temporal_layers_bypassed(unet) if alone else nullcontext():
+            return denoising.loss(args.batch * (PICTURES_PER_CLIP if alone else 1), rng, stills=alone)
+
+    run(checkpoint, loss, args)
 
 
 def export_folder(args: argparse.Namespace) -> None:
@@ -158,7 +176,7 @@ def export_folder(args: argparse.Namespace) -> None:
         trained_autoencoder(args),
         checkpoint.modules["unet"],
         checkpoint.modules["text_encoder"],
-        new_tokenizer(args.work / "tokenizer"),
+        tokenizer_of(args),
         new_scheduler(),
     )
 
@@ -183,7 +201,8 @@ def main() -> None:
         "--out", type=Path, default=Path(__file__).parent / "weights", help="where export writes"
     )
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1, help="processes that train together, a thread each")
+    parser.add_argument("--batch", type=int, default=16, help="of each worker")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument(
         "--decay", type=float, default=0.25, help="last share of the run over which the rate falls to 0"
@@ -194,7 +213,8 @@ def main() -> None:
     args = parser.parse_args()
     args.size = Size(pixels=args.pixels, frames=args.frames)
     args.work.mkdir(parents=True, exist_ok=True)
-    STAGES[args.stage](args)
+    write_tokenizer(args.work / "tokenizer")
+    workers.start(args.workers, STAGES[args.stage], args)
 
 
 if __name__ == "__main__":
