@@ -44,6 +44,10 @@ BLENDER_LIBRARIES = [  # Debian packages that the bpy wheels link
 ]  # fmt: skip
 STARTED = time.monotonic()
 
+# Importing torch takes four times as long without bytecode; every backend of a test would pay that.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("PYTHONPYCACHEPREFIX", str(BUILD / "bytecode"))
+
 
 def say(line: str) -> None:
     print(f"[{time.monotonic() - STARTED:6.1f} s] {line}", flush=True)

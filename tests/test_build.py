@@ -151,7 +151,10 @@ def test_a_uv_that_is_too_old_is_not_used(tmp_path: Path, uv: Path) -> None:
     assert environment.find_uv(tmp_path / "tools", str) == private
 
 
-def test_the_restage_command_runs_this_backend(tmp_path: Path, uv: Path) -> None:
+def test_the_restage_command_runs_this_backend(
+    tmp_path: Path, uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     folder = environment.make(tmp_path, str)
     write_program(environment.program(folder, "python"), f'exec {sys.executable} "$@"')
     command = [environment.program(folder, "restage"), "--help"]

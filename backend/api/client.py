@@ -200,11 +200,12 @@ class Backend:
 def _environment(library: Path) -> dict[str, str]:
     """This process's own, without what Blender's Python or the user's would mix into the backend's."""
     mixing = ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONPLATLIBDIR", "PYTHONDONTWRITEBYTECODE")
+    bytecode = os.environ.get("PYTHONPYCACHEPREFIX") or str(library / "bytecode")
     return {name: text for name, text in os.environ.items() if name not in mixing} | {
         "PYTHONPATH": str(ROOT),
         "PYTHONSAFEPATH": "1",
         "PYTHONNOUSERSITE": "1",
-        "PYTHONPYCACHEPREFIX": str(library / "bytecode"),  # the add-on's folder stays as it was installed
+        "PYTHONPYCACHEPREFIX": bytecode,  # the add-on's folder stays as it was installed
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
         "DIFFUSERS_DISABLE_REMOTE_CODE": "1",

@@ -181,6 +181,5 @@ def test_a_full_log_starts_anew(start: Callable[..., Backend], tmp_path: Path) -
 
 def test_no_bytecode_lands_beside_the_code(backend: Backend) -> None:
     assert_works(backend)
-    assert list((backend.log.parent / "bytecode").rglob("client*.pyc")) or list(
-        (backend.log.parent / "bytecode").rglob("protocol*.pyc")
-    )
+    elsewhere = Path(os.environ.get("PYTHONPYCACHEPREFIX") or backend.log.parent / "bytecode")
+    assert list(elsewhere.rglob("protocol*.pyc"))

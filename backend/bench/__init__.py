@@ -1,0 +1,1 @@
+"""Measured figures: what the way things are done here gains against the plain way, run beside it."""

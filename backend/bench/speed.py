@@ -1,0 +1,147 @@
+"""One measurement in its own process: `python -m backend.bench.speed WHAT WAY BASE STEPS FOLDER LIBRARY`.
+
+WHAT is learn or generate; WAY is ours or plain. The figures are printed as one line of JSON.
+"""
+
+import contextlib
+import json
+import resource
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from backend.api.protocol import Clip, Compute, Learn, Sampling
+from backend.api.settings import CustomizeAVideo, resolved
+from backend.bench.reference import LOOKS, MOTION, write_reference
+from backend.diffusion.adapters import (
+    Lora,
+    add_lora,
+    learning,
+    lora_parameters,
+    lora_state,
+    merged,
+    remove_loras,
+)
+from backend.families.base import Family
+from backend.media import clips
+from backend.methods.base import Adapter, Example, Step
+from backend.methods.customize_a_video import TemporalLora
+from backend.tasks import generate
+from backend.tasks.bases import open_base
+from backend.tasks.learn import make_optimizer, take_step
+from backend.tasks.prepare import caption, prepare, seeded
+from backend.tasks.run import Run
+
+WARM_UP = 3  # steps that are not timed: allocations, threads, kernels chosen
+
+
+def main() -> None:
+    what, way, base, steps, folder, library = sys.argv[1:]
+    run = Run(Path(folder) / way, Path(library), lambda *_: None, lambda *_: None, lambda: "")
+    request = Learn(
+        job="bench", clips=(Clip(path=str(reference_in(Path(folder))), looks=LOOKS),), motion=MOTION, out=""
+    )
+    family = open_base(base, Compute(), run)
+    own = family.profile.learn.get("CustomizeAVideo", {})
+    request = replace(request, method=resolved(CustomizeAVideo(), own))
+    measure = {"learn": measure_learning, "generate": measure_generating}[what]
+    print(json.dumps(measure(request, family, run, way == "plain", int(steps))))
+
+
+def reference_in(folder: Path) -> Path:
+    path = folder / "reference.mp4"
+    if not path.exists():
+        write_reference(path)
+    return path
+
+
+def measure_learning(request: Learn, family: Family, run: Run, plain: bool, steps: int) -> dict[str, float]:
+    """Steps a second and peak memory of the stage that learns the motion."""
+    before = resident_bytes(family)
+    method = TemporalLora(request.method)
+    stage = method.stages(steps)[-1]
+    learned = {adapter.name: random_lora(family, adapter) for adapter in method.adapters}
+    examples = prepare(request, family, run).examples
+    acting = [learned[name] for name in stage.act]
+    for adapter in method.adapters:
+        if plain or adapter.name in stage.learn:
+            inject(family, adapter)
+    optimizer = make_optimizer(family, stage)
+    scaler = torch.amp.GradScaler(family.plan.device.type, enabled=family.plan.dtype is torch.float16)
+    with merged(family.denoiser, [] if plain else acting):
+        for done in range(-WARM_UP, steps):
+            if done == 0:
+                synchronize(family)
+                start = time.perf_counter()
+            if plain:
+                examples = [encoded_again(request, family, examples[0])]
+            take_step(stage, Step(family, examples, seeded(done + WARM_UP)), optimizer, scaler)
+        synchronize(family)
+        seconds = time.perf_counter() - start
+    return {"steps_per_second": steps / seconds, "peak_mib": (peak_bytes(family) - before) / 2**20}
+
+
+def encoded_again(request: Learn, family: Family, example: Example) -> Example:
+    """What a loop without caches does for every step: decode, encode and embed."""
+    p = family.profile
+    clip = request.clips[0]
+    frames = clips.read(clip, frames=p.frames, fps=p.fps, size=(p.width, p.height))
+    text = family.embed([caption(clip, request.motion)])
+    return replace(example, latents=family.encode(frames), text=text)
+
+
+def measure_generating(request: Learn, family: Family, run: Run, plain: bool, steps: int) -> dict[str, float]:
+    """Seconds for `steps` clips at the base's own size and steps, with one motion acting, without loading."""
+    motion = next(a for a in TemporalLora(request.method).adapters if a.name == TemporalLora.kept)
+    lora = random_lora(family, motion)
+    if plain:
+        inject(family, motion)
+    s = generate.native(Sampling(), family)
+    prompted = generate.embed(family, f"a blue star over a brown ground {request.motion}", s)
+    acts = learning(family.denoiser, (), (motion.name,)) if plain else contextlib.nullcontext()
+    with merged(family.denoiser, [] if plain else [lora]), acts:
+        generate.make_clip(family, prompted, generate.clip_noise(family, s, 0), replace(s, steps=2), run)
+        start = time.perf_counter()
+        for seed in range(steps):
+            generate.make_clip(family, prompted, generate.clip_noise(family, s, seed), s, run)
+        synchronize(family)
+    return {"seconds": (time.perf_counter() - start) / steps}
+
+
+def inject(family: Family, adapter: Adapter) -> None:
+    pattern = "|".join(f"({family.layers(group)})" for group in adapter.layers)
+    add_lora(family.denoiser, adapter.name, pattern, adapter.rank, adapter.scale, seed=0)
+    with torch.no_grad():  # a fresh LoRA's B is zero: nothing would act
+        for parameter in lora_parameters(family.denoiser, adapter.name).values():
+            parameter.add_(1e-4)
+
+
+def random_lora(family: Family, adapter: Adapter) -> Lora:
+    inject(family, adapter)
+    lora = Lora(lora_state(family.denoiser, adapter.name), adapter.scale)
+    remove_loras(family.denoiser)
+    return lora
+
+
+def synchronize(family: Family) -> None:
+    if family.plan.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def resident_bytes(family: Family) -> int:
+    """What is taken before a model is loaded: the libraries (nothing on a GPU)."""
+    return 0 if family.plan.device.type == "cuda" else peak_bytes(family)
+
+
+def peak_bytes(family: Family) -> int:
+    if family.plan.device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main()
