@@ -25,16 +25,17 @@ def lines_about(strip: Any, scene: Any, window: Window | None) -> list[str]:
     """Size, rate and length of a movie strip's range, and which part of it is learned. Reads no file."""
     picture = strip.elements[0]
     rate = scene.render.fps / scene.render.fps_base
-    seconds = strips.seconds_of(strip, scene)
     lines = [f"{picture.orig_width} × {picture.orig_height}, {strip.fps:.5g} frames a second"]
+    try:
+        first, count = strips.source_range(strip, 1.0)
+    except UserError as error:
+        return [*lines, error.message]
+    seconds = count / strip.fps
     if abs(strip.fps - rate) < 0.01:
-        try:
-            first, count = strips.source_range(strip, 1.0)
-        except UserError as error:
-            return [*lines, error.message]
-        lines.append(f"Frames {first} to {first + count - 1} of the file: {count} in {seconds:.3g} s")
-    else:
-        lines.append(f"{seconds:.3g} s on the timeline, which runs at {rate:.5g}")
+        lines.append(f"Frames {first} to {first + count - 1} of the file, {seconds:.3g} s")
+    else:  # how the strip matches the scene's rate is known only once its file is opened
+        lines.append(f"{count} frames on the timeline, which runs at {rate:.5g}")
+        seconds = min(seconds, count / rate)
     return [*lines, learned(seconds, window)] if window else lines
 
 
@@ -42,5 +43,5 @@ def learned(seconds: float, window: Window) -> str:
     frames, fps = window
     length = frames / fps
     if seconds > 1.05 * length:
-        return f"Learned from: the first {length:.3g} s ({frames} frames)"
-    return f"Learned from: all of it, as {frames} frames"
+        return f"Learned: the first {length:.3g} s, as {frames} frames"
+    return f"Learned: all of it, as {frames} frames"

@@ -217,10 +217,8 @@ session = Session()
 
 def tick() -> float:
     """The timer. It goes on through the loading of another .blend."""
-    drawn_anew = session.pump()
-    if not session.busy or session.setting_up:
-        drawn_anew |= session.look()
-    if drawn_anew:
+    said, seen = session.pump(), session.look()
+    if said or seen:
         redraw()
     return BUSY if session.busy or session.setting_up else IDLE
 

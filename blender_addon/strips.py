@@ -122,12 +122,6 @@ def why_not_a_source(strip: Any) -> str:
     return ""
 
 
-def seconds_of(strip: Any, scene: Any) -> float:
-    """How long a strip is on the timeline."""
-    rate = scene_rate(scene)
-    return float(getattr(strip, DURATION) * rate.den / rate.num)
-
-
 def clip_of(strip: Any, scene: Any) -> Clip:
     """The strip's range in its file's own frames. Opens the file; raises UserError when it cannot be used."""
     if reason := why_not_a_source(strip):

@@ -1,4 +1,4 @@
-"""Starts a Blender, headless or with a window, on one of the scripts beside this, away from the artist's settings.
+"""Starts Blender, headless or with a window, on one of the scripts beside this, away from the artist's own.
 
 `python3 build.py test` names the zip and an interpreter with `import bpy` for each Blender version.
 """

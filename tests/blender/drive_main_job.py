@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -10,45 +11,49 @@ import driving
 
 given = driving.arguments()
 session = driving.install(given["zip"])
-scene = bpy.context.scene
-scene.render.fps, scene.render.fps_base = 30, 1.001
+
+
+def settings() -> Any:
+    """Found anew each time: undo replaces the scene."""
+    return bpy.context.scene.restage
+
+
+def motions() -> list[Any]:
+    return [(motion.path, motion.strength) for motion in settings().motions]
+
+
+def undone(seen: Any) -> Any:
+    """What `seen` gives after one undo; it is redone afterwards."""
+    bpy.ops.ed.undo()
+    before = seen()
+    bpy.ops.ed.redo()
+    return before
+
+
+bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 30, 1.001
 source = driving.add_movie(given["movie"])
-before = driving.strips_now()
-settings = scene.restage
-settings.base, settings.quality = given["base"], "draft"
 source.restage.motion, source.restage.looks = "moving to the right", "a white square over grey"
+settings().base, settings().quality = given["base"], "draft"
+bpy.ops.ed.undo_push(message="a clip on the timeline")
+told: dict[str, Any] = {"version": bpy.app.version_string, "before": driving.strips_now()}
 
 bpy.ops.restage.learn()
-learned = driving.finish(session)
-motions = [(motion.path, motion.strength) for motion in settings.motions]
+told["learned"] = driving.finish(session).outputs
+told["motions"], told["motions_undone"] = motions(), undone(motions)
 
-settings.prompt, settings.count = "a red ball moving to the right", 2
+settings().prompt, settings().count = "a red ball moving to the right", 2
 bpy.ops.restage.generate()
-made = driving.finish(session)
-after_generate = driving.strips_now()
+told["made"] = driving.finish(session).outputs
+told["generated"], told["generate_undone"] = driving.strips_now(), undone(driving.strips_now)
 
-settings.prompt, settings.count, settings.as_long, settings.follow = "a blue star", 1, True, 0.5
+settings().prompt, settings().count = "a blue star", 1
+settings().as_long, settings().follow = True, 0.5
 bpy.ops.restage.edit()
-edited = driving.finish(session)
-after = driving.strips_now()
+told["edited"] = driving.finish(session).outputs
+told["after"], told["edit_undone"] = driving.strips_now(), undone(driving.strips_now)
 
-requests = {
-    strip.name: strip.get(driving.module("strips").REQUEST)
-    for strip in driving.module("strips").all_strips(scene)
-}
-process = session.backend._process.pid
-pixel = driving.render(Path(given["folder"]) / "frame.png", 12)
-driving.tell(
-    version=bpy.app.version_string,
-    before=before,
-    learned=learned.outputs,
-    motions=motions,
-    made=made.outputs,
-    after_generate=after_generate,
-    edited=edited.outputs,
-    after=after,
-    requests=requests,
-    process=process,
-    pixel=pixel,
-    rate=[scene.render.fps, scene.render.fps_base],
-)
+strips = driving.module("strips")
+told["requests"] = {s.name: s.get(strips.REQUEST) for s in strips.all_strips(bpy.context.scene)}
+told["process"] = driving.backend_process(session)
+told["pixel"] = driving.render(Path(given["folder"]) / "frame.png", 12)
+driving.tell(**told)

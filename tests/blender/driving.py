@@ -38,6 +38,15 @@ def install(archive: str) -> Any:
     return session
 
 
+def new_scene() -> None:
+    """An unsaved file with one empty scene; the add-on stays."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True, load_ui=False)
+
+
+def backend_process(session: Any) -> int:
+    return int(session.backend._process.pid)
+
+
 def add_movie(path: str, channel: int = 1, frame: int = 10) -> Any:
     """A movie strip that is selected and active."""
     scene = bpy.context.scene
@@ -74,7 +83,21 @@ def strips_now(scene: Any = None) -> dict[str, list[Any]]:
 
 
 def render(path: Path, frame: int) -> list[float]:
-    """Render one frame of the timeline; the mean red, green, blue of its middle, in sRGB."""
+    """The mean red, green, blue of the middle of a frame of the timeline, in sRGB."""
+    rows = rendered(path, frame)
+    middle = [pixel for row in rows[44:52] for pixel in row[60:68]]
+    return [sum(channel) / len(middle) for channel in zip(*middle, strict=True)]
+
+
+def shown_frame(path: Path, frame: int) -> int:
+    """Which frame of the test's movie is seen there: its square is 2 pixels farther right in each."""
+    row = rendered(path, frame)[63]  # from below; the square is at 24 to 40 from above
+    left = next(x for x, pixel in enumerate(row) if pixel[0] > 0.65)
+    return round((left - 4) / 2)
+
+
+def rendered(path: Path, frame: int) -> list[list[tuple[float, ...]]]:
+    """One frame of the timeline: rows from below of red, green, blue in sRGB."""
     scene = bpy.context.scene
     scene.frame_current = frame
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 128, 96, 100
@@ -84,14 +107,10 @@ def render(path: Path, frame: int) -> list[float]:
     bpy.ops.render.render(write_still=True)
     image = bpy.data.images.load(str(path))
     width, height = image.size
-    pixels = list(image.pixels)
-    middle = [
-        pixels[4 * (y * width + x) : 4 * (y * width + x) + 3]
-        for y in range(height // 2 - 4, height // 2 + 4)
-        for x in range(width // 2 - 4, width // 2 + 4)
-    ]
+    values = list(image.pixels)
     bpy.data.images.remove(image)
-    return [sum(channel) / len(middle) for channel in zip(*middle, strict=True)]
+    pixels = [tuple(values[i : i + 3]) for i in range(0, len(values), 4)]
+    return [pixels[y * width : (y + 1) * width] for y in range(height)]
 
 
 def tell(**facts: Any) -> None:

@@ -1,0 +1,43 @@
+"""Jobs in Blender that do not end well, and backends that never outlive their Blender."""
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Drive, gone
+
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
+
+
+def test_a_job_may_be_cancelled_fail_or_lose_its_backend_and_the_next_one_works(
+    drive_newest: Drive, movie: Path, toy_base: Path
+) -> None:
+    told = drive_newest("drive_jobs.py", movie=str(movie), base=str(toy_base))
+    assert told["cancelled"] == ["cancelled", "", "", False]
+    state, error, hint = told["failed"]
+    assert state == "failed"
+    assert error.endswith(".")
+    assert hint.endswith(".")
+    state, error, hint = told["killed"]
+    assert (state, error) == (
+        "failed",
+        "The backend stopped unexpectedly (signal 9). The system may have ended it for want of memory.",
+    )
+    assert "Start the job again" in hint
+    assert told["after"] == ["done", "", ""]
+    assert told["another process"]
+    assert (told["rows"], told["rows dismissed"], told["rows disabled"]) == (4, 0, 0)
+    state, note, hint = told["file changed"]
+    assert state == "done"
+    assert note.startswith("The scene it was made for is not open. The clip is /")
+    assert told["kept"]
+    assert told["in the new file"] == {}
+    assert gone(told["process"])
+
+
+@pytest.mark.parametrize("how", ["quit", "crash"])
+def test_the_backend_ends_with_its_blender(
+    drive_newest: Drive, movie: Path, toy_base: Path, how: str
+) -> None:
+    told = drive_newest("drive_quit.py", movie=str(movie), base=str(toy_base), how=how)
+    assert gone(told["process"])

@@ -1,0 +1,83 @@
+"""Which frames of a file a strip shows (checked against what Blender renders) and where results land."""
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Drive
+
+pytestmark = pytest.mark.blender
+
+# What was done to the strip of 48 frames -> first frame, count and direction that are sent.
+RANGES = {
+    "whole": [0, 48, False],
+    "handles moved in": [5, 40, False],
+    "reversed": [3, 40, True],
+    "hard split, left": [0, 20, False],
+    "hard split, right": [20, 28, False],
+    "hard split, right, reversed": [20, 28, True],
+    "soft split, right": [20, 28, False],
+    "handles moved out": [0, 48, False],
+    "another rate": [0, 48, False],
+}
+
+# What happened meanwhile to a strip on channel 1 at frame 10 -> channel and frame of the results.
+PLACES = {
+    "as it was": [[2, 10]],
+    "renamed": [[2, 10]],
+    "moved": [[4, 50]],
+    "deleted": [[2, 10]],
+    "crowded": [[5, 10]],
+    "id undone": [[4, 50]],
+    "scene switched": [[2, 10]],
+    "two at once": [[2, 10], [3, 10]],
+    "in a meta strip": [[2, 10]],
+    "at the playhead": [[1, 33]],
+    "the right half of a split strip": [[2, 30]],
+}
+
+RATES = {
+    "24/1.0": [24, 1],
+    "25/1.0": [25, 1],
+    "30/1.5": [20, 1],
+    "24/1.001": [24000, 1001],
+    "30/1.001": [30000, 1001],
+    "60/1.001": [60000, 1001],
+    "24/1.00066": [1200000, 50033],
+}
+
+
+def test_a_strip_is_sent_as_the_frames_it_shows_and_its_results_land_above_it(
+    drive: Drive, movie: Path, tmp_path: Path
+) -> None:
+    told = drive("drive_strips.py", movie=str(movie))
+    assert {name: seen["sent"] for name, seen in told["ranges"].items()} == RANGES
+    for name, seen in told["ranges"].items():
+        first, count, reverse = seen["sent"]
+        ends = [first, first + count - 1]
+        assert seen["shown"] == (ends[::-1] if reverse else ends), name
+    gone = told["places"].pop("scene deleted")
+    assert gone == f"The scene it was made for is not open. The clip is {movie}"
+    assert told["places"] == PLACES
+    assert told["rates"] == RATES
+    assert told["results"] == {
+        "unsaved": str(tmp_path / "library" / "results"),
+        "saved": str(tmp_path / "project" / "restage"),
+    }
+    assert told["registered"] == {"gone": True, "back": "starter"}
+
+
+def test_a_grey_button_says_why(drive_newest: Drive, movie: Path, tmp_path: Path) -> None:
+    reasons = drive_newest("drive_strips.py", movie=str(movie))["reasons"]
+    assert reasons.pop("went missing") == (
+        f"Error: The movie file {tmp_path / 'missing.mp4'} is missing. Find it with File > External Data.\n"
+    )
+    assert reasons == {
+        "fine": "",
+        "no strip": "Select a movie strip first",
+        "no words": "Write how it moves first",
+        "no prompt": "Write a prompt first",
+        "no movie": "Only movie strips can be used; this is a strip of type Color",
+        "missing": "The strip's movie file cannot be read",
+        "jobs": "0",
+    }
