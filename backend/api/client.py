@@ -127,7 +127,7 @@ class Backend:
                     command,
                     # Not the add-on's folder: Windows could not remove that while the process runs.
                     cwd=library,
-                    env=_environment(library),
+                    env=_environment(Path(command[0]), library),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
@@ -197,15 +197,18 @@ class Backend:
             stream.close()
 
 
-def _environment(library: Path) -> dict[str, str]:
+def _environment(python: Path, library: Path) -> dict[str, str]:
     """This process's own, without what Blender's Python or the user's would mix into the backend's."""
     mixing = ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONPLATLIBDIR", "PYTHONDONTWRITEBYTECODE")
-    bytecode = os.environ.get("PYTHONPYCACHEPREFIX") or str(library / "bytecode")
+    # Bytecode stays out of the add-on's folder, which stays as it was installed. It is kept with the
+    # environment, for every library: compiling torch and diffusers anew takes a minute on a busy machine.
+    home = python.parents[1]
+    bytecode = home / "pycache" if (home / "pyvenv.cfg").is_file() else library / "pycache"
     return {name: text for name, text in os.environ.items() if name not in mixing} | {
         "PYTHONPATH": str(ROOT),
         "PYTHONSAFEPATH": "1",
         "PYTHONNOUSERSITE": "1",
-        "PYTHONPYCACHEPREFIX": bytecode,  # the add-on's folder stays as it was installed
+        "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX") or str(bytecode),
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
         "DIFFUSERS_DISABLE_REMOTE_CODE": "1",

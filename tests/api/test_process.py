@@ -179,7 +179,9 @@ def test_a_full_log_starts_anew(start: Callable[..., Backend], tmp_path: Path) -
     assert log.stat().st_size < 2**20
 
 
-def test_no_bytecode_lands_beside_the_code(backend: Backend) -> None:
-    assert_works(backend)
-    elsewhere = Path(os.environ.get("PYTHONPYCACHEPREFIX") or backend.log.parent / "bytecode")
-    assert list(elsewhere.rglob("protocol*.pyc"))
+def test_no_bytecode_lands_beside_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "bytecode"))
+    backend = Backend(Path(sys.executable), tmp_path / "library")
+    until(backend, Ready)
+    backend.stop()
+    assert list((tmp_path / "bytecode").rglob("inbox*.pyc"))

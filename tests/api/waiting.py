@@ -13,7 +13,7 @@ from backend.api.protocol import (
     Message,
 )
 
-LIMIT = 60.0  # seconds; the machine may be busy
+LIMIT = 180.0  # seconds; the machine may be busy
 
 
 def until(backend: Backend, kind: Any, job: str | None = None) -> list[Message]:
