@@ -53,10 +53,14 @@ def say(line: str) -> None:
     print(f"[{time.monotonic() - STARTED:6.1f} s] {line}", flush=True)
 
 
-def run(*command: str | Path, folder: Path = ROOT, **variables: str | Path) -> None:
-    """Run a command to its end; leave with its exit code when it fails."""
-    changed = {name: str(value) for name, value in variables.items()}
-    done = subprocess.run(list(map(str, command)), cwd=folder, env=os.environ | changed, check=False)
+def exit_code(*command: str | Path, folder: Path = ROOT) -> int:
+    return subprocess.run(list(map(str, command)), cwd=folder, check=False).returncode
+
+
+def run(*command: str | Path, **variables: str | Path) -> None:
+    """Run a command, `variables` added to its environment; leave with its exit code when it fails."""
+    added = {name: str(value) for name, value in variables.items()}
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, env=os.environ | added, check=False)
     if done.returncode:
         sys.exit(done.returncode)
 
@@ -197,17 +201,21 @@ def test(*arguments: str) -> None:
 
 
 def check() -> None:
+    """Run every check, then leave with a failure if one failed."""
     python = developer_python()
-    run(python, "-m", "ruff", "check", ROOT)
-    run(python, "-m", "ruff", "format", "--check", ROOT)
-    settings = ("--config-file", ROOT / "pyproject.toml", "--cache-dir", BUILD / "mypy")
+    mypy = (python, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", BUILD / "mypy")
     stage()
-    say("Checking types in the staged extension")
-    run(python, "-m", "mypy", *settings, "-p", "backend", folder=STAGE)
     addon = sorted(path.relative_to(STAGE.parent) for path in STAGE.glob("*.py"))
-    run(python, "-m", "mypy", *settings, *addon, folder=STAGE.parent)
-    run(python, "-m", "mypy", *settings, "build.py", "tools")
-    run(python, "-m", "pytest", "-q", "tests/test_architecture.py")
+    say("Formatting, types of the staged extension, architecture")
+    codes = [
+        exit_code(python, "-m", "ruff", "check", ROOT),
+        exit_code(python, "-m", "ruff", "format", "--check", ROOT),
+        exit_code(*mypy, "-p", "backend", folder=STAGE),
+        exit_code(*mypy, *addon, folder=STAGE.parent),
+        exit_code(*mypy, "build.py", "tools"),
+        exit_code(python, "-m", "pytest", "-q", "tests/test_architecture.py"),
+    ]
+    sys.exit(max(codes))
 
 
 def bench() -> None:
@@ -225,12 +233,16 @@ def lock() -> None:
 
 
 def compile_lock(uv: Path, source: str, target: Path, python: str, wanted: Sequence[str] = ()) -> None:
-    command = [uv, "pip", "compile", "--quiet", "--universal", "--no-annotate", "--no-header",
-               "--python-version", python, source]  # fmt: skip
+    quiet = ("--quiet", "--universal", "--no-annotate", "--no-header")
     done = subprocess.run(
-        command, input="\n".join(wanted), capture_output=True, text=True, cwd=ROOT, check=False,
+        [str(uv), "pip", "compile", *quiet, "--python-version", python, source],
+        input="\n".join(wanted),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
         env=environment.uv_environment(os.environ),
-    )  # fmt: skip
+    )
     if done.returncode:
         raise UserError(f"{source} cannot be pinned: {done.stderr.strip()}")
     lines = [re.sub(r"^(torch==[\d.]+).*", r"\1", line) for line in done.stdout.splitlines()]
