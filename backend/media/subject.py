@@ -76,27 +76,42 @@ def _masks(pictures: Array) -> Mask | None:
     difference = _difference(pictures, _commonest(pictures))
     threshold = max(VISIBLE, NOISE * float(np.median(difference)))
     colours = _colours(pictures)
-    masks = difference > threshold
-    changing = masks.any(axis=0)
-    sure = masks & (
-        masks.sum(axis=0) <= max(1, 0.4 * len(masks))
-    )  # passes by: most frames show what is behind
+    masks: Mask = difference > threshold
+    changing: Mask = np.logical_or.reduce(masks, axis=0)
+    possible = _filled(changing)
+    few = max(
+        1, 0.4 * len(masks)
+    )  # frames: what is seen at a place in fewer passes by, the rest is behind it
+    sure = masks & (masks.sum(axis=0) <= few)
     strength = np.zeros_like(difference)
     for turn in range(ROUNDS):
         samples = masks if turn else sure
         if samples.sum() < 10:
             return None
         subject_like = _likelihood(colours, samples, ~masks)
-        behind = ~masks & (subject_like < 1) if turn else (subject_like < 0) | ~changing
+        if turn:
+            behind = ~masks & ((subject_like < 1) | (masks.sum(axis=0) <= few)) | ~possible
+        else:
+            behind = (subject_like < 0) | ~changing | ~possible
         known = behind.sum(axis=0) >= max(1, len(masks) // 8)
-        known &= changing | ((subject_like > 0).mean(axis=0) < 0.8)  # else the core, which is always covered
+        core = ~changing & possible & ((subject_like > 0).mean(axis=0) > 0.8)  # always covered
+        known &= ~core
         difference = np.where(known, _difference(pictures, _median_where(pictures, behind)), 0)
         differs = np.where(known, difference > threshold, subject_like > 0.5)
         strength = np.clip(difference - threshold, 0, None) + threshold * np.clip(subject_like, 0, None)
         masks = _strongest(differs, strength * differs)
-        changing = masks.any(axis=0)
+        changing = np.logical_or.reduce(masks, axis=0)
     evidence = np.median((difference * (differs & masks)).mean(axis=(1, 2))) / threshold
     return masks if evidence > EVIDENCE else None
+
+
+def _filled(mask: Mask) -> Mask:
+    """A mask (H, W) with its holes: what never changes inside it may be the subject's middle."""
+    filled = np.zeros(mask.shape, np.uint8)
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
+    whole: Mask = filled.astype(bool)
+    return whole
 
 
 def _difference(pictures: Array, background: Array) -> Array:
