@@ -72,6 +72,9 @@ class RESTAGE_PT_strip(Tab):
         box.label(text=strip.name, icon="SEQUENCE")
         for line in facts.lines_about(strip, scene, session.windows.get(scene.restage.base)):
             wrapped(box, line)
+        if scene.view_settings.view_transform != "Standard":
+            wrapped(layout, "Movies keep their colours only with the view transform Standard:", "INFO")
+            layout.prop(scene.view_settings, "view_transform", text="")
 
 
 class RESTAGE_PT_learn(Tab):
@@ -79,7 +82,8 @@ class RESTAGE_PT_learn(Tab):
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         column = layout.column()
-        if not strips.why_not_a_source(strip):
+        column.enabled = not strips.why_not_a_source(strip)
+        if column.enabled:
             words(column, strip.restage, "motion")
             words(column, strip.restage, "looks")
         column.label(text="How long to learn")
@@ -115,9 +119,9 @@ class RESTAGE_PT_make(Tab):
         column.operator("restage.motion_add", icon="ADD")
         words(layout, settings, "prompt")
         big_button(layout, "restage.generate", "FILE_MOVIE")
-        column = layout.column(align=True)
-        column.label(text="Or change the selected strip itself")
-        column.prop(settings, "follow", slider=True, text="Follow the source")
+        column = layout.column()
+        column.label(text="Or show it in place of what the strip shows")
+        column.prop(settings, "follow", slider=True, text="Follow the strip")
         big_button(column, "restage.edit", "MODIFIER")
 
 
@@ -133,9 +137,6 @@ class RESTAGE_PT_make_options(Tab):
             if f.name not in NOT_ASKED:
                 draw_field(layout, settings.sampling, f.name)
         draw_field(layout, settings, "inversion_steps")
-        if scene.view_settings.view_transform != "Standard":
-            wrapped(layout, "Clips keep their colours only with the view transform Standard.", "INFO")
-            layout.prop(scene.view_settings, "view_transform")
 
 
 class RESTAGE_PT_jobs(Tab):

@@ -50,7 +50,7 @@ def number(make: Callable[..., Any]) -> Callable[..., Any]:
     def build(kind: Any, f: dataclasses.Field[Any], **common: Any) -> Any:
         low, high = f.metadata["low"], f.metadata["high"]
         if make is FloatProperty:
-            common["precision"] = 6 if low and low < 0.001 else 2
+            common["precision"] = 6 if 0 < low < 0.001 else 2
         return make(min=low, max=high, **common)
 
     return build

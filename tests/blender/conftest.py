@@ -69,6 +69,7 @@ def surroundings(folder: Path) -> dict[str, str]:
         "RESTAGE_LIBRARY": str(folder / "library"),
         "RESTAGE_PYTHON": os.environ.get("RESTAGE_PYTHON", sys.executable),
         "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": "1",  # for toys, two threads are slower than one
     }
 
 
@@ -98,13 +99,16 @@ def gone(process: int, limit: float = 20.0) -> bool:
 
 
 @pytest.fixture
-def display() -> Iterator[str]:
-    """A screen that nobody sees."""
+def display(tmp_path: Path) -> Iterator[Path]:
+    """A screen that nobody sees: a folder with its `name` and its pixels, in Xvfb_screen0."""
+    folder = tmp_path / "screen"
+    folder.mkdir()
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"]
+    size = ["-screen", "0", "1600x1200x24", "-fbdir", str(folder)]
+    command = ["Xvfb", "-displayfd", str(write), *size, "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
         os.close(write)
         with open(read) as told:
-            number = told.readline().strip()
-        yield f":{number}"
+            (folder / "name").write_text(f":{told.readline().strip()}")
+        yield folder
         server.terminate()

@@ -1,4 +1,4 @@
-"""Inside Blender: jobs that are cancelled, fail, lose their backend, or outlive their .blend or the add-on."""
+"""Inside Blender: jobs that are cancelled, fail, lose their backend, or outlive their .blend or add-on."""
 
 import os
 import signal

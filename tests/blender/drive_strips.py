@@ -71,7 +71,7 @@ def land(change: Any = None, count: int = 1, scene: Any = None) -> Any:
         strips.insert(place, (MOVIE,) * count, "result", ("{}",) * count)
     except UserError as error:
         return str(error)
-    results = [strip for strip in strips.all_strips(scene) if strips.REQUEST in strip.keys()]
+    results = [strip for strip in strips.all_strips(scene) if strips.REQUEST in strip.keys()]  # noqa: SIM118 (a strip is no dict)
     return [[strip.channel, int(getattr(strip, strips.START))] for strip in results]
 
 

@@ -31,7 +31,6 @@ def module(name: str) -> Any:
 def install(archive: str) -> Any:
     """Install and enable the built zip; return its session, which has looked at the environment."""
     assert os.environ["BLENDER_USER_RESOURCES"], "the artist's own Blender settings would be changed"
-    bpy.ops.wm.read_factory_settings(use_empty=False)
     bpy.ops.extensions.package_install_files(filepath=archive, repo="user_default", enable_on_install=True)
     session = module("session").session
     session.look()

@@ -1,9 +1,12 @@
-"""Inside a Blender with a window: the Restage tab in every state, by its own timer; a picture of each.
+"""Inside a Blender with a window: the Restage tab in each of its states, its buttons found and clicked.
 
-One JSON object is the last argument; what was seen is written to facts.json in its folder when all went well.
+One JSON object is the last argument. A picture of each state, as the screen holds it (.xwd), and facts.json
+are left in its folder.
 """
 
+import json
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -19,61 +22,123 @@ import driving
 LIMIT = 200.0  # seconds for one step on a slow machine
 given = driving.arguments()
 folder = Path(given["folder"])
+told: dict[str, Any] = {"version": bpy.app.version_string}
 
 
-def sequencer() -> Any:
-    """The window's largest area, made the sequencer, with its sidebar open at the Restage tab."""
-    window = bpy.context.window_manager.windows[0]
-    area = max(window.screen.areas, key=lambda area: area.width * area.height)
-    area.type = "SEQUENCE_EDITOR"
-    area.spaces.active.show_region_ui = True
-    region = next(region for region in area.regions if region.type == "UI")
-    return window, area, region
+def window() -> Any:
+    return bpy.context.window_manager.windows[0]
 
 
-def in_sidebar() -> Any:
-    window, area, region = sequencer()
-    return bpy.context.temp_override(window=window, area=area, region=region)
+def area() -> Any:
+    return window().screen.areas[0]
+
+
+def region(kind: str) -> Any:
+    return next(region for region in area().regions if region.type == kind)
+
+
+def within(kind: str) -> Any:
+    return bpy.context.temp_override(window=window(), area=area(), region=region(kind))
 
 
 def steps() -> Iterator[Any]:
-    """Each yield is a condition to wait for, with the window redrawing meanwhile."""
+    """Each yield is a condition to wait for, while the window goes on drawing."""
     session = driving.install(given["zip"])
-    yield True
-    view = bpy.context.preferences.view
-    view.ui_scale, view.show_splash, view.show_tooltips = given.get("scale", 1.3), False, False
-    scene = bpy.context.window.scene
-    window, area, region = sequencer()
-    window.workspace.sequencer_scene = scene
-    yield lambda: "Restage" in tabs(region)
-    region.active_panel_category = "Restage"
-    yield from picture("nothing selected")
+    yield from lay_out()
+    yield from picture("no strip")
     strip = driving.add_movie(given["movie"])
-    yield from picture("strip selected")
+    with within("WINDOW"):
+        bpy.ops.sequencer.view_all()
+    yield from picture("strip")
+    settings = bpy.context.window.scene.restage
+    settings.base, settings.quality = given["base"], "draft"
     strip.restage.motion, strip.restage.looks = given["motion"], given["looks"]
-    settings = scene.restage
-    settings.base, settings.quality, settings.prompt = given["base"], "draft", given["prompt"]
-    with in_sidebar():
-        bpy.ops.restage.learn()
-    yield lambda: any(job.done or job.ended for job in session.jobs.values())
+    yield from click("bpy.ops.restage.learn()")
+    yield lambda: any(job.done > 1 or job.ended for job in session.jobs.values())
     yield from picture("learning")
     yield lambda: not session.busy
-    with in_sidebar():
-        bpy.ops.restage.generate()
+    settings.prompt = given["prompt"]
+    yield from click("bpy.ops.restage.generate()")
     yield lambda: not session.busy
+    with within("WINDOW"):
+        bpy.ops.sequencer.view_all()
     yield from picture("made")
+    told["jobs"] = [[type(job.request).__name__, job.state, job.note] for job in session.jobs.values()]
+    told["strips"] = driving.strips_now()
+    told["process"] = driving.backend_process(session)
+    settings.base = "no such base"
+    yield from click("bpy.ops.restage.generate()")
+    yield lambda: not session.busy
+    yield from picture("failed")
+    told["speed-matched"] = speed_matched()
 
 
-def tabs(region: Any) -> list[str]:
-    return [cls.bl_category for cls in bpy.types.Panel.__subclasses__() if hasattr(cls, "bl_category")]
+def lay_out() -> Iterator[Any]:
+    """One large sequencer with a preview, its sidebar open at the Restage tab."""
+    view = bpy.context.preferences.view
+    view.ui_scale, view.show_splash = given["scale"], False
+    with within("WINDOW"):
+        bpy.ops.screen.screen_full_area()
+    yield True
+    area().type = "SEQUENCE_EDITOR"
+    space = area().spaces.active
+    space.view_type, space.show_region_ui = "SEQUENCER_PREVIEW", True
+    window().workspace.sequencer_scene = window().scene
+    window().scene.frame_current = given["playhead"]
+    yield True
+    region("UI").active_panel_category = "Restage"
+
+
+def click(command: str) -> Iterator[Any]:
+    """Move the mouse down the tab till it is over the button that does `command`, and press it."""
+    side = region("UI")
+    x = side.x + side.width // 3
+    for y in range(side.y + side.height - 10, side.y, -12):
+        window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+        yield True
+        if command_under_mouse() == command:
+            window().event_simulate(type="LEFTMOUSE", value="PRESS", x=x, y=y)
+            yield True
+            window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=x, y=y)
+            yield True
+            return
+    raise AssertionError(f"no button for {command}")
+
+
+def command_under_mouse() -> str:
+    """What Blender's own "Copy Python Command" gives for the button that is lit."""
+    with within("UI"):
+        if not bpy.ops.ui.copy_python_command_button.poll():
+            return ""
+        bpy.context.window_manager.clipboard = ""
+        bpy.ops.ui.copy_python_command_button()
+    return str(bpy.context.window_manager.clipboard)
+
+
+def speed_matched() -> list[Any]:
+    """What is sent of a strip that the menu added at a rate that is not the scene's: it matches the speed."""
+    scene = bpy.context.window.scene
+    scene.render.fps, scene.render.fps_base = 24, 1.0
+    before = set(driving.strips_now())
+    with within("WINDOW"):
+        bpy.ops.sequencer.movie_strip_add(
+            filepath=given["movie"],
+            frame_start=500,
+            channel=9,
+            use_framerate=False,
+            adjust_playback_rate=True,
+        )
+    strips = driving.module("strips")
+    (strip,) = [s for s in strips.all_strips(scene) if s.type == "MOVIE" and s.name not in before]
+    clip = strips.clip_of(strip, scene)
+    return [getattr(strip, strips.DURATION), clip.first_frame, clip.frame_count]
 
 
 def picture(name: str) -> Iterator[Any]:
-    for _ in range(3):
+    """Keep what the screen shows once it is drawn. (Blender's own screenshot is black under software GL.)"""
+    for _ in range(4):
         yield True
-    with in_sidebar():
-        bpy.ops.wm.redraw_timer(type="DRAW_WIN_SWAP", iterations=2)
-        bpy.ops.screen.screenshot(filepath=str(folder / f"{name}.png"))
+    shutil.copy(given["screen"], folder / f"{name}.xwd")
 
 
 def go(script: Iterator[Any], waiting: list[Any]) -> float | None:
@@ -85,16 +150,15 @@ def go(script: Iterator[Any], waiting: list[Any]) -> float | None:
             return 0.1
         waiting[:] = next(script), time.monotonic() + LIMIT
     except StopIteration:
+        (folder / "facts.json").write_text(json.dumps(told))
         bpy.ops.wm.quit_blender()
         return None
     except BaseException:  # Blender would only drop the timer, and its window would stay
         traceback.print_exc()
         os._exit(1)
-    for area in bpy.context.window_manager.windows[0].screen.areas:
-        area.tag_redraw()
-    return 0.3
+    area().tag_redraw()
+    return 0.1
 
 
-waiting = [True, 0.0]
-script = steps()
-bpy.app.timers.register(lambda: go(script, waiting), first_interval=1.0, persistent=True)
+script, waiting = steps(), [True, 0.0]
+bpy.app.timers.register(lambda: go(script, waiting), first_interval=1.0)
