@@ -5,6 +5,8 @@ It ends when stdin ends: then Blender, or whoever started it, is gone.
 
 import argparse
 import contextlib
+import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m backend", description=__doc__)
     parser.add_argument("--library", type=Path, required=True, help="where jobs, motions and models are kept")
     serve(parser.parse_args().library)
+    # Blender waits for this when it quits, and torch takes its time to be taken down. All is written.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def serve(library: Path, perform: "Perform | None" = None, patience: float = PATIENCE) -> None:
