@@ -219,7 +219,8 @@ def check() -> None:
 
 
 def bench() -> None:
-    run(backend_python(), "-m", "backend.bench", BUILD / "bench.json", RESTAGE_LIBRARY=LIBRARY)
+    addon = ("--blender", blender_python("50"), "--extension", stage())
+    run(backend_python(), "-m", "backend.bench", BUILD / "bench.json", *addon, RESTAGE_LIBRARY=LIBRARY)
 
 
 def lock() -> None:

@@ -19,10 +19,11 @@ from backend.api.library import default_library, write_whole
 
 ROUNDS = 3
 API = "from backend.api import client, environment, library, presets, protocol, settings"
+ADDON = "import restage; restage.register()"
 BASELINES = {
     "learn": "nothing cached, the absorber beside the layers, autoencoder and text model kept",
     "generate": "the motion's LoRA beside the layers instead of merged into the weights",
-    "import": "import torch, which a model inside Blender would pay",
+    "import": "import torch and diffusers, which a model inside Blender would pay",
 }
 
 
@@ -31,6 +32,8 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="where the figures go as JSON")
     parser.add_argument("--base", default="starter")
     parser.add_argument("--steps", type=int, default=20, help="learning steps that are timed")
+    parser.add_argument("--blender", type=Path, help="a Python with bpy, to time the add-on in")
+    parser.add_argument("--extension", type=Path, help="the add-on's folder, named restage")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = {
@@ -38,7 +41,7 @@ def main() -> None:
             "base": options.base,
             "learn": both_ways("learn", options.base, options.steps, folder),
             "generate": both_ways("generate", options.base, 1, folder),
-            "import": imports(),
+            "import": imports(options.blender, options.extension),
         }
     write_whole(options.out, json.dumps(figures, indent=2).encode())
     print("\n".join(table(figures)))
@@ -58,22 +61,30 @@ def both_ways(what: str, base: str, steps: int, folder: str) -> dict[str, Any]:
     } | {"baseline": BASELINES[what]}
 
 
-def imports() -> dict[str, Any]:
-    """Milliseconds, the best of some fresh processes."""
+def imports(blender: Path | None, extension: Path | None) -> dict[str, Any]:
+    """Seconds, the best of some fresh processes."""
     print("Measuring: imports", file=sys.stderr, flush=True)
-    ours = min(import_seconds(API) for _ in range(5))
-    plain = min(import_seconds("import torch") for _ in range(2))
-    return {"ours": {"seconds": ours}, "plain": {"seconds": plain}, "baseline": BASELINES["import"]}
+    found = {
+        "ours": {"seconds": min(seconds_of(API) for _ in range(5))},
+        "plain": {"seconds": min(seconds_of("import torch, diffusers") for _ in range(2))},
+    }
+    if blender and extension:
+        first = f"import bpy, sys; sys.path.insert(0, {str(extension.parent)!r})"
+        found["ours"]["addon_seconds"] = min(seconds_of(ADDON, blender, first) for _ in range(3))
+        found["plain"]["addon_seconds"] = found["plain"]["seconds"]
+    return {**found, "baseline": BASELINES["import"]}
 
 
-def import_seconds(statement: str) -> float:
-    code = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
-    return float(output_of("-c", code))
+def seconds_of(statement: str, python: str | Path = sys.executable, first: str = "") -> float:
+    code = (
+        f"{first}\nimport time; start = time.perf_counter()\n{statement}\nprint(time.perf_counter() - start)"
+    )
+    return float(output_of("-c", code, python=python))
 
 
-def output_of(*arguments: str) -> str:
+def output_of(*arguments: str, python: str | Path = sys.executable) -> str:
     """The last line that a fresh interpreter prints."""
-    done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([python, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip().splitlines()[-1]
 
 
@@ -85,6 +96,8 @@ def table(figures: dict[str, Any]) -> list[str]:
         ("a clip, seconds", generate, "seconds", "{:.2f}", 1),
         ("import of what Blender loads of the backend, ms", load, "seconds", "{:.1f}", 1000),
     ]
+    if "addon_seconds" in load["ours"]:
+        rows.append(("import and register of the add-on, ms", load, "addon_seconds", "{:.1f}", 1000))
     lines = [f"{figures['base']} on {figures['machine']}", f"{'':52}{'here':>9}{'plain':>9}{'ratio':>8}"]
     for title, measured, name, form, unit in rows:
         ours, plain = measured["ours"][name] * unit, measured["plain"][name] * unit

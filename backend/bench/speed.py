@@ -1,11 +1,11 @@
 """One measurement in its own process: `python -m backend.bench.speed WHAT WAY BASE STEPS FOLDER LIBRARY`.
 
-WHAT is learn or generate; WAY is ours or plain. The figures are printed as one line of JSON.
+WHAT is learn or generate; WAY is ours or plain. The figures are printed as one line of JSON. On a CPU, peak
+memory is what Linux says of the process.
 """
 
 import contextlib
 import json
-import resource
 import sys
 import time
 from dataclasses import replace
@@ -59,38 +59,36 @@ def reference_in(folder: Path) -> Path:
 
 
 def measure_learning(request: Learn, family: Family, run: Run, plain: bool, steps: int) -> dict[str, float]:
-    """Steps a second and peak memory of the stage that learns the motion."""
-    before = resident_bytes(family)
+    """Steps a second and peak memory of the stage that learns the motion, what precedes it included."""
+    before = start_of_memory(family)
     method = TemporalLora(request.method)
     stage = method.stages(steps)[-1]
     learned = {adapter.name: random_lora(family, adapter) for adapter in method.adapters}
-    examples = prepare(request, family, run).examples
-    acting = [learned[name] for name in stage.act]
+    examples = [] if plain else prepare(request, family, run).examples
     for adapter in method.adapters:
         if plain or adapter.name in stage.learn:
             inject(family, adapter)
     optimizer = make_optimizer(family, stage)
     scaler = torch.amp.GradScaler(family.plan.device.type, enabled=family.plan.dtype is torch.float16)
-    with merged(family.denoiser, [] if plain else acting):
+    with merged(family.denoiser, [] if plain else [learned[name] for name in stage.act]):
         for done in range(-WARM_UP, steps):
             if done == 0:
                 synchronize(family)
                 start = time.perf_counter()
-            if plain:
-                examples = [encoded_again(request, family, examples[0])]
-            take_step(stage, Step(family, examples, seeded(done + WARM_UP)), optimizer, scaler)
+            now = [encoded_again(request, family)] if plain else examples
+            take_step(stage, Step(family, now, seeded(done + WARM_UP)), optimizer, scaler)
         synchronize(family)
         seconds = time.perf_counter() - start
     return {"steps_per_second": steps / seconds, "peak_mib": (peak_bytes(family) - before) / 2**20}
 
 
-def encoded_again(request: Learn, family: Family, example: Example) -> Example:
-    """What a loop without caches does for every step: decode, encode and embed."""
+def encoded_again(request: Learn, family: Family) -> Example:
+    """What a loop without caches does for every step: read, encode and embed."""
     p = family.profile
     clip = request.clips[0]
     frames = clips.read(clip, frames=p.frames, fps=p.fps, size=(p.width, p.height))
-    text = family.embed([caption(clip, request.motion)])
-    return replace(example, latents=family.encode(frames), text=text)
+    latents, text = family.encode(frames), family.embed([caption(clip, request.motion)])
+    return Example(latents=latents, crops=latents, text=text, looks_text=text)
 
 
 def measure_generating(request: Learn, family: Family, run: Run, plain: bool, steps: int) -> dict[str, float]:
@@ -131,16 +129,23 @@ def synchronize(family: Family) -> None:
         torch.cuda.synchronize()
 
 
-def resident_bytes(family: Family) -> int:
-    """What is taken before a model is loaded: the libraries (nothing on a GPU)."""
-    return 0 if family.plan.device.type == "cuda" else peak_bytes(family)
+def start_of_memory(family: Family) -> int:
+    """Bytes taken now, by the libraries; the peak counts from here."""
+    if family.plan.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak that importing left
+    return status_bytes("VmRSS")
 
 
 def peak_bytes(family: Family) -> int:
-    if family.plan.device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return torch.cuda.max_memory_allocated() if family.plan.device.type == "cuda" else status_bytes("VmHWM")
+
+
+def status_bytes(name: str) -> int:
+    """A figure of Linux's about this process."""
+    rows = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(rows[name].split()[0]) * 1024
 
 
 if __name__ == "__main__":
