@@ -34,6 +34,8 @@ def add_lora(model: nn.Module, name: str, targets: str, rank: int, scale: float,
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inject_adapter_in_model(config, model, name)
+    # The layers hold all that is needed; peft warns of a second adapter wherever it finds this.
+    vars(model).pop("peft_config", None)
     for key, parameter in model.named_parameters():
         if f".{name}." in key and "lora_" in key:
             parameter.data = parameter.data.float()

@@ -36,9 +36,10 @@ def prepare(request: Learn, family: Family, run: Run) -> Prepared:
     cache = run.folder / "prepared.safetensors"
     tensors = _cached(cache, key)
     if tensors is None:
-        tensors = _encode(request, family, run)
-        data = save({k: t.contiguous() for k, t in tensors.items()}, metadata={"key": key})
-        write_whole(cache, data)
+        encoded = {k: t.contiguous() for k, t in _encode(request, family, run).items()}
+        write_whole(cache, save(encoded, metadata={"key": key}))
+        # Read back, as a resumed run does: another layout in memory adds up in another order.
+        tensors, _ = read_tensors(cache)
     family.release("text")
     family.release("pixels")
     digest = hashlib.sha256()
