@@ -49,8 +49,12 @@ def motion_fidelity(reference: Frames, result: Frames) -> float:
     steps = min(len(reference), len(result), STEPS + 1) - 1
     if steps < 1:
         raise ValueError("motion needs at least two frames")
-    a, b = motion_signal(reference, steps), motion_signal(result, steps)
-    floor = STILL * np.sqrt(steps)
+    return signal_fidelity(motion_signal(reference, steps), motion_signal(result, steps))
+
+
+def signal_fidelity(a: Array, b: Array) -> float:
+    """Cosine of two motion signals (steps, 7), where what is below the noise counts as still."""
+    floor = STILL * np.sqrt(len(a))
     sizes = np.linalg.norm(a), np.linalg.norm(b)
     if max(sizes) < floor:
         return 1.0

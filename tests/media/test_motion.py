@@ -4,7 +4,15 @@ import random
 import numpy as np
 import pytest
 
-from backend.media.motion import camera_path, find_subject, motion_fidelity, subject_path, tracks
+from backend.media.motion import (
+    camera_path,
+    find_subject,
+    motion_fidelity,
+    motion_signal,
+    signal_fidelity,
+    subject_path,
+    tracks,
+)  # fmt: skip
 from backend.starter import world
 
 from .scenes import filmed, sampled
@@ -112,9 +120,15 @@ def test_tracks_follow_the_picture_and_say_where_they_were_lost() -> None:
 # ------------------------------------------------------------------ fidelity
 
 
-def test_one_motion_with_other_looks_and_place_is_the_same_motion() -> None:
-    for motion in MOVING:
-        assert motion_fidelity(*pair(motion)) > (0.9 if motion in ("toward", "away") else 0.97), motion
+def test_one_motion_with_other_looks_and_place_is_the_same_motion_and_every_other_is_another() -> None:
+    pairs = [[motion_signal(clip, 7) for clip in pair(motion)] for motion in MOVING]
+    table = np.array([[signal_fidelity(a, b) for _, b in pairs] for a, _ in pairs])
+    assert table.shape == (14, 14)
+    for motion, row, own in zip(MOVING, table, np.diag(table), strict=True):
+        others = np.sort(row[row != own])
+        assert own > (0.9 if motion in ("toward", "away") else 0.95), motion
+        assert others[-1] < min(own, 0.9), motion  # a bounce and a zigzag go up and down alike
+        assert others.mean() < 0.25, motion
 
 
 def test_fidelity_survives_the_flicker_of_a_sampled_clip() -> None:
