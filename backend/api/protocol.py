@@ -12,10 +12,30 @@ from .settings import CustomizeAVideo, Method
 from .values import ProtocolError, check, described, from_plain, limited, to_plain, value
 
 __all__ = [
-    "Cancel", "Cancelled", "Clip", "Compute", "Edit", "Failed", "Finished", "Generate", "Learn", "Message",
-    "Motion", "Outcome", "Preview", "Progress", "ProtocolError", "Rate", "Ready", "Request", "Sampling",
-    "VERSION", "check", "decode", "encode",
-]  # fmt: skip
+    "VERSION",
+    "Cancel",
+    "Cancelled",
+    "Clip",
+    "Compute",
+    "Edit",
+    "Failed",
+    "Finished",
+    "Generate",
+    "Learn",
+    "Message",
+    "Motion",
+    "Outcome",
+    "Preview",
+    "Progress",
+    "ProtocolError",
+    "Rate",
+    "Ready",
+    "Request",
+    "Sampling",
+    "check",
+    "decode",
+    "encode",
+]
 
 VERSION = 1
 Quality = Literal["draft", "normal", "best"]

@@ -231,7 +231,7 @@ def test_an_unedited_clip_comes_back_as_the_autoencoder_sees_it(edit, run, toy_b
     source = clips.read(edit.clip, frames=4, fps=Fraction(8), size=(16, 16))
     # The file format costs something too, so what the autoencoder sees goes through it as well.
     clips.write(tmp_path / "seen.mp4", base.decode(base.encode(source)), Fraction(8), {})
-    assert np.abs(pixels(path) - pixels(tmp_path / "seen.mp4").astype(float)).mean() < 1
+    assert np.abs(pixels(path) - pixels(tmp_path / "seen.mp4").astype(float)).mean() < 3
 
 
 def test_following_less_leaves_the_clip(edit, run, tmp_path):
