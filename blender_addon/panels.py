@@ -120,7 +120,7 @@ class RESTAGE_PT_make(Tab):
         words(layout, settings, "prompt")
         big_button(layout, "restage.generate", "FILE_MOVIE")
         column = layout.column()
-        column.label(text="Or show it in place of what the strip shows")
+        column.label(text="Or remake the selected strip from the prompt")
         column.prop(settings, "follow", slider=True, text="Follow the strip")
         big_button(column, "restage.edit", "MODIFIER")
 

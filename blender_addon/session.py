@@ -217,10 +217,21 @@ session = Session()
 
 def tick() -> float:
     """The timer. It goes on through the loading of another .blend."""
+    if hands_off():
+        return BUSY
     said, seen = session.pump(), session.look()
     if said or seen:
         redraw()
     return BUSY if session.busy or session.setting_up else IDLE
+
+
+def hands_off() -> bool:
+    """While Blender renders or strips are being dragged, a result waits: both hold on to the timeline."""
+    dragging = (
+        op.bl_idname for window in bpy.context.window_manager.windows for op in window.modal_operators
+    )
+    busy = any(name.startswith(("TRANSFORM_OT", "SEQUENCER_OT")) for name in dragging)
+    return busy or bool(bpy.app.is_job_running("RENDER"))
 
 
 def redraw() -> None:

@@ -22,8 +22,12 @@ def begin(steps: int) -> Any:
     settings.own_steps, settings.steps = True, steps
     bpy.ops.restage.learn()
     job = list(session.jobs.values())[-1]
-    driving.wait(session, lambda: job.ended or job.phase == "Learning the motion")
+    driving.wait(session, lambda: job.ended or learning(job))
     return job
+
+
+def learning(job: Any) -> bool:
+    return job.phase.startswith("Learning") and job.done > 0
 
 
 def clip_and_words() -> None:

@@ -1,4 +1,4 @@
-"""A real Blender with a window: the Restage tab in every state, its buttons found under the mouse and clicked."""
+"""A real Blender with a window: the Restage tab in every state, its buttons found by mouse and clicked."""
 
 import itertools
 import json

@@ -97,6 +97,8 @@ def click(command: str) -> Iterator[Any]:
         window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
         yield True
         if command_under_mouse() == command:
+            yield True  # a button that was lit before goes out a little later
+        if command_under_mouse() == command:
             window().event_simulate(type="LEFTMOUSE", value="PRESS", x=x, y=y)
             yield True
             window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=x, y=y)
