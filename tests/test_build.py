@@ -112,6 +112,12 @@ def test_what_a_person_can_put_right_is_said_in_a_sentence(
     assert caught.value.hint
 
 
+def test_a_library_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path, uv: Path) -> None:
+    (tmp_path / "library").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match="cannot be written"):
+        environment.make(tmp_path / "library", str)
+
+
 def test_two_processes_never_make_the_same_environment(tmp_path: Path, uv: Path) -> None:
     folder = environment.environment_folder(tmp_path)
     folder.parent.mkdir(parents=True)

@@ -62,8 +62,14 @@ def make(library: Path, report: Report) -> Path:
     can be had, or another process is making it.
     """
     folder = environment_folder(library)
-    build(folder, [LOCK], report, tools=library / "environment" / "uv")
-    _write_launcher(folder)
+    try:
+        build(folder, [LOCK], report, tools=library / "environment" / "uv")
+        _write_launcher(folder)
+    except OSError as error:
+        raise UserError(
+            f"The backend's environment cannot be written to {folder.parent}: {error.strerror}.",
+            "Make room there, or choose another library folder.",
+        ) from error
     return folder
 
 
@@ -158,7 +164,8 @@ def _run(command: Sequence[str | Path], report: Report, log: Path) -> None:
                 report(line)
     if process.returncode:
         text = "\n".join(lines)
-        log.write_text(text + "\n", encoding="utf-8")
+        with contextlib.suppress(OSError):  # the disk may be what is full
+            log.write_text(text + "\n", encoding="utf-8")
         raise _complaint(text, log)
 
 
