@@ -1,8 +1,10 @@
 """The entrance and the environment it makes: real processes, and a stand-in for uv."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -167,6 +169,13 @@ def test_the_restage_command_runs_this_backend(
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert "learn" in done.stdout
     assert list((folder / "pycache").rglob("main*.pyc")), "bytecode would have landed in the add-on"
+
+
+def test_the_lock_pins_everything_that_the_project_asks_for() -> None:
+    project = tomllib.loads((build.ROOT / "pyproject.toml").read_text())["project"]
+    asked = {re.split("[=<>]", name)[0].replace("_", "-").lower() for name in project["dependencies"]}
+    pinned = {line.split("==")[0] for line in environment.LOCK.read_text().splitlines()}
+    assert asked - pinned == set()
 
 
 def test_the_lock_names_no_local_build_no_host_and_no_cuda_package() -> None:
