@@ -8,7 +8,13 @@ from typing import Any
 import av
 import numpy as np
 
+from backend.api.protocol import Clip
+from backend.media import clips
+
 BITS = 8
+
+FILM = Fraction(24000, 1001)
+TV = Fraction(30000, 1001)
 
 
 def numbered(number: int, width: int = 128, height: int = 96) -> np.ndarray:
@@ -71,3 +77,11 @@ def make_sound(path: Path) -> Path:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def moving(frames: int = 4, height: int = 48, width: int = 64) -> np.ndarray:
+    return np.stack([numbered(i, width, height) for i in range(frames)])
+
+
+def read(path: Path, frames: int = 6, fps: Fraction = Fraction(24), **clip: object) -> np.ndarray:
+    return clips.read(Clip(path=str(path), **clip), frames=frames, fps=fps, size=None)
