@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
+from . import workers
 from .models import Size
-from .world import Shot, render, sample_shot
+from .world import MOTIONS_INSIDE, Shot, render, sample_shot
 
 CHUNK = 1024
 """Clips in one file of the bank."""
@@ -60,7 +62,7 @@ def write_bank(
 ) -> None:
     """Render and encode `chunks` files of `chunk` clips each; files that exist already are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(chunks):
+    for number in range(workers.rank(), chunks, workers.count()):
         file = folder / f"{number:04}.npz"
         if file.exists():
             continue
@@ -80,12 +82,15 @@ def _encoded(autoencoder: AutoencoderKL, shots: list[Shot], size: Size, device: 
 
 
 class Bank:
-    """All chunks that are on disk: latents (N, F, C, h, w) in fp16 and their N shots."""
+    """Clips on disk that show one of `motions`: latents (N, F, C, h, w) in fp16 and their N shots."""
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
-        latents, self.shots = [], []
+    def __init__(self, folder: Path, device: torch.device, motions: Sequence[str] = MOTIONS_INSIDE) -> None:
+        latents: list[torch.Tensor] = []
+        self.shots: list[Shot] = []
         for file in sorted(folder.glob("????.npz")):
             chunk = np.load(file)
-            latents.append(torch.from_numpy(chunk["latents"]))
-            self.shots += [Shot(**fields) for fields in json.loads(str(chunk["shots"]))]
+            shots = [Shot(**fields) for fields in json.loads(str(chunk["shots"]))]
+            rows = [row for row, shot in enumerate(shots) if shot.motion in motions]
+            latents.append(torch.from_numpy(chunk["latents"][rows]))
+            self.shots += [shots[row] for row in rows]
         self.latents = torch.cat(latents).to(device)

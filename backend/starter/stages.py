@@ -24,6 +24,8 @@ from .world import caption
 KL_WEIGHT = 1e-6
 SUBJECT_WEIGHT = 3.0
 """How much more a subject's pixels count for the autoencoder: they are few beside the background's."""
+HIGH_NOISE = 0.5
+"""Timesteps are u to this power: below 1 favours high noise, where motion is decided."""
 NO_CAPTION = 0.1
 """Share of samples without a caption, for classifier-free guidance."""
 
@@ -85,7 +87,8 @@ class Denoising:
             latents = latents[torch.arange(batch, device=latents.device), frames].unsqueeze(1)
         x_0 = latents.float().transpose(1, 2)  # (B, C, F, h, w)
         noise = torch.randn_like(x_0)
-        t = torch.randint(0, self.scheduler.config.num_train_timesteps, (batch,), device=x_0.device)
+        u = torch.rand(batch, device=x_0.device) ** HIGH_NOISE
+        t = (u * self.scheduler.config.num_train_timesteps).long()
         x_t = self.scheduler.add_noise(x_0, noise, t)
         v = self.scheduler.get_velocity(x_0, noise, t)
         return nn_f.mse_loss(self.unet(x_t, t, self.text(rows, rng, stills=stills)).sample.float(), v)

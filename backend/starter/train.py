@@ -27,12 +27,12 @@ from .export import export
 from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet
 from .stages import Denoising, autoencoder_loss, temporal_layers_bypassed
 from .tokenizer import write_tokenizer
-from .world import render, sample_shot
+from .world import MOTIONS_INSIDE, render, sample_shot
 
 WARMUP = 100
 """Steps over which the learning rate rises; over the last part of a run (`--decay`) it falls to zero."""
 
-STILLS_EVERY = 4
+STILLS_EVERY = 6
 """Every so many steps of stage `clips` is one of stills: frames stay good with temporal layers bypassed."""
 PICTURES_PER_CLIP = 4
 """Single frames that take the place of one clip in a batch: they cost about as much."""
@@ -41,7 +41,7 @@ PICTURES_PER_CLIP = 4
 class Checkpoint:
     """Modules, their exponential moving average, and one file that holds them with the step."""
 
-    def __init__(self, file: Path, modules: torch.nn.ModuleDict, ema_decay: float = 0.999) -> None:
+    def __init__(self, file: Path, modules: torch.nn.ModuleDict, ema_decay: float = 0.995) -> None:
         self.file, self.modules, self.ema_decay, self.step = file, modules, ema_decay, 0
         self.ema = {name: p.detach().clone() for name, p in modules.named_parameters()}
         self.optimizer_state: dict | None = None
@@ -156,7 +156,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
     checkpoint = denoiser_checkpoint(args)
     checkpoint.load()
     unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
-    bank = Bank(args.work / "bank", args.device)
+    bank = Bank(args.work / "bank", args.device, args.motions)
     denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank)
 
     def loss(rng: random.Random) -> torch.Tensor:
@@ -208,6 +208,12 @@ def main() -> None:
         "--decay", type=float, default=0.25, help="last share of the run over which the rate falls to 0"
     )
     parser.add_argument("--chunks", type=int, default=12, help="thousands of clips that stage bank encodes")
+    parser.add_argument(
+        "--motions",
+        nargs="+",
+        default=MOTIONS_INSIDE,
+        help="clips of these only: a first lesson that is easier",
+    )
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--frames", type=int, default=8)
     args = parser.parse_args()

@@ -6,8 +6,9 @@ meet once.
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -19,15 +20,16 @@ def start(workers: int, work: Callable[..., None], *args: object) -> None:
     if workers == 1:
         work(*args)
         return
-    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    os.environ.setdefault("MASTER_PORT", "29511")
-    mp.spawn(_join, args=(workers, work, args), nprocs=workers)
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(_join, args=(workers, Path(folder) / "meeting", work, args), nprocs=workers)
 
 
-def _join(rank: int, workers: int, work: Callable[..., None], args: tuple[object, ...]) -> None:
+def _join(
+    rank: int, workers: int, meeting: Path, work: Callable[..., None], args: tuple[object, ...]
+) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)  # what is new begins alike in all of them
-    dist.init_process_group("gloo", rank=rank, world_size=workers)
+    dist.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=workers)
     try:
         work(*args)
     finally:

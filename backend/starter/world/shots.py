@@ -53,7 +53,8 @@ def sample_shot(
 ) -> Shot:
     """A random shot, whatever is given held fast. The same seed gives the same shot.
 
-    Only motions inside the vocabulary are drawn; one outside it has to be asked for.
+    Only motions inside the vocabulary are drawn; one outside it has to be asked for. A background's pattern
+    always starts in the same place: wandering patterns drown what a motion word does, and slow its learning.
     """
     rng = random.Random(rng) if isinstance(rng, int) else rng
     subject = subject or rng.choice(SUBJECTS)
@@ -80,5 +81,4 @@ def sample_shot(
         travel=travel,
         phase=rng.random(),
         size=rng.uniform(0.17, 0.24),
-        texture=rng.random(),
     )
