@@ -35,7 +35,12 @@ class CustomizeAVideo:
         None, 1e-6, 0.1, "Learning rate of the absorber", paper=5e-5
     )
     absorber_share: float | None = limited(
-        None, 0.0, 2.0, "Absorber steps, as a share of the motion's steps", paper=0.5
+        # The paper gives only times: half a minute against seven. The share is ours.
+        None,
+        0.0,
+        2.0,
+        "Absorber steps, as a share of the motion's steps",
+        paper=0.5,
     )
     crop_low: float = limited(0.33, 0.1, 1.0, "Smallest random crop, as a share of the frame")
     crop_high: float = limited(0.67, 0.1, 1.0, "Largest random crop, as a share of the frame")

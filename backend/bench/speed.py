@@ -31,7 +31,7 @@ from backend.methods.base import Adapter, Example, Step
 from backend.methods.customize_a_video import TemporalLora
 from backend.tasks import generate
 from backend.tasks.bases import open_base
-from backend.tasks.learn import make_optimizer, take_step
+from backend.tasks.learn import make_optimizer, make_scaler, take_step
 from backend.tasks.prepare import caption, prepare, seeded
 from backend.tasks.run import Run
 
@@ -69,7 +69,7 @@ def measure_learning(request: Learn, family: Family, run: Run, plain: bool, step
         if plain or adapter.name in stage.learn:
             inject(family, adapter)
     optimizer = make_optimizer(family, stage)
-    scaler = torch.amp.GradScaler(family.plan.device.type, enabled=family.plan.dtype is torch.float16)
+    scaler = make_scaler(family)
     with merged(family.denoiser, [] if plain else [learned[name] for name in stage.act]):
         for done in range(-WARM_UP, steps):
             if done == 0:

@@ -14,6 +14,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 State = dict[str, Tensor]
+CHOSEN = "_restage_chosen"  # on a model: which adapters `learning` set last
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def add_lora(model: nn.Module, name: str, targets: str, rank: int, scale: float,
         inject_adapter_in_model(config, model, name)
     # The layers hold all that is needed; peft warns of a second adapter wherever it finds this.
     vars(model).pop("peft_config", None)
+    vars(model).pop(CHOSEN, None)
     for key, parameter in model.named_parameters():
         if f".{name}." in key and "lora_" in key:
             parameter.data = parameter.data.float()
@@ -47,6 +49,7 @@ def remove_loras(model: nn.Module) -> None:
     for name, layer in wrapped:
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, layer.get_base_layer())
+    vars(model).pop(CHOSEN, None)
 
 
 def lora_parameters(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
@@ -80,6 +83,14 @@ def learning(model: nn.Module, learn: Sequence[str], act: Sequence[str] = ()) ->
     The forward *and* the backward must lie inside: under checkpointing the forward runs again during
     the backward, and adapters switched in between leave gradients missing without an error.
     """
+    wanted = (tuple(learn), tuple(act))
+    if vars(model).get(CHOSEN) != wanted:  # walking a large model's modules costs 15 ms a step
+        _choose(model, learn, act)
+        vars(model)[CHOSEN] = wanted
+    yield
+
+
+def _choose(model: nn.Module, learn: Sequence[str], act: Sequence[str]) -> None:
     chosen = [*learn, *act]
     for layer in model.modules():
         if isinstance(layer, BaseTunerLayer):
@@ -87,7 +98,6 @@ def learning(model: nn.Module, learn: Sequence[str], act: Sequence[str] = ()) ->
             layer.enable_adapters(any(name in layer.r for name in chosen))
     for key, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in key and any(f".{name}." in key for name in learn))
-    yield
 
 
 @contextmanager
@@ -100,24 +110,27 @@ def merged(model: nn.Module, loras: Sequence[Lora]) -> Iterator[None]:
     kept: dict[str, Tensor] = {}
     try:
         with torch.no_grad():
-            for lora in loras:
-                if lora.scale != 0:
-                    _add_to_weights(model, lora, kept)
+            for name, delta in _summed(loras).items():
+                weight = _weight(model, name)
+                kept[name] = weight.data
+                whole = weight.data.float() + delta.view(weight.shape).to(weight.device)
+                weight.data = whole.to(weight.dtype)
         yield
     finally:
         for name, original in kept.items():
             _weight(model, name).data = original
 
 
-def _add_to_weights(model: nn.Module, lora: Lora, kept: dict[str, Tensor]) -> None:
-    for key, a in lora.state.items():
-        if not key.endswith(".lora_A.weight"):
-            continue
-        name = key.removesuffix(".lora_A.weight")
-        weight = _weight(model, name)
-        kept.setdefault(name, weight.data)
-        delta = lora_delta(a, lora.state[f"{name}.lora_B.weight"]).view(weight.shape).to(weight.device)
-        weight.data = (weight.data.float() + lora.scale * delta).to(weight.dtype)
+def _summed(loras: Sequence[Lora]) -> State:
+    """By module, α BA over all LoRAs: added up before the one rounding to the weights' precision."""
+    total: State = {}
+    for lora in loras:
+        for key, a in lora.state.items():
+            if lora.scale != 0 and key.endswith(".lora_A.weight"):
+                name = key.removesuffix(".lora_A.weight")
+                delta = lora.scale * lora_delta(a, lora.state[f"{name}.lora_B.weight"])
+                total[name] = total[name] + delta if name in total else delta
+    return total
 
 
 def _weight(model: nn.Module, name: str) -> Tensor:

@@ -46,7 +46,8 @@ class _Scheduled:
 
     def scales(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """(a, s) for timesteps t (B,), each (B, 1, 1, 1, 1) float32 on t's device."""
-        alpha = self._alphas.to(t.device)[t + 1].view(-1, 1, 1, 1, 1)
+        self._alphas = self._alphas.to(t.device)  # once: a copy every step would make the GPU wait
+        alpha = self._alphas[t + 1].view(-1, 1, 1, 1, 1)
         return alpha.sqrt(), (1 - alpha).sqrt()
 
     def _mix(self, x_0: Tensor, noise: Tensor, t: Tensor) -> Tensor:

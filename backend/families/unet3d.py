@@ -32,7 +32,7 @@ _TEMPORAL = r"(.*\.)?(temp_attentions\.\d+|transformer_in)"
 LAYERS = {
     "temporal attention": _TEMPORAL + _ATTENTION,
     "temporal ff": _TEMPORAL + r"\.transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)",
-    "temporal conv": r"(.*\.)?temp_convs\.\d+\.conv[1-4]\.[23]",
+    "temporal conv": r"(.*\.)?temp_convs\.\d+\.conv(1\.2|[2-4]\.3)",
     "spatial attention": r"(.*\.)?attentions\.\d+" + _ATTENTION,
 }
 PATHS: dict[str, type[EpsilonPath] | type[VelocityPath]] = {
@@ -100,7 +100,9 @@ class UNet3D:
     def plan(self) -> Plan:
         """Chosen once, before the denoiser is loaded, for a learning step on the base's native clip."""
         p = self.profile
-        weights = sum(f.stat().st_size for f in (self._folder / "unet").glob("diffusion_pytorch_model*"))
+        with torch.device("meta"):
+            shape = UNet3DConditionModel.from_config(self._unet_config)
+        weights = sum(p.numel() for p in shape.parameters()) * self._dtype.itemsize
         positions = p.frames * p.width * p.height // self.size_multiple**2
         widths = sum(self._unet_config["block_out_channels"])
         # 6.3 GiB in 16 bits for 16 frames of 32×32 latents at widths 320+640+1280+1280 (ModelScope).
@@ -119,8 +121,8 @@ class UNet3D:
 
     @cached_property
     def _vae(self) -> AutoencoderKL:
-        # fp16 autoencoders of this family overflow to black frames, so its 16-bit form is bf16.
-        dtype = torch.bfloat16 if self._dtype is torch.float16 else self._dtype
+        # fp16 activations of an autoencoder may overflow to black frames; cards on fp16 have no bf16.
+        dtype = torch.float32 if self._dtype is torch.float16 else self._dtype
         vae = _load(AutoencoderKL, self._folder / "vae", dtype, self._device)
         if self.plan.mode == "low":
             vae.enable_tiling()
@@ -151,7 +153,7 @@ class UNet3D:
         pixels = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, 1)
         parts = []
         for part in torch.split(pixels, ENCODED_AT_ONCE):
-            x = part.to(self._device, self._vae.dtype) / 127.5 - 1
+            x = (part.to(self._device) / 127.5 - 1).to(self._vae.dtype)
             parts.append(self._vae.encode(x).latent_dist.mode().float())
         latents = torch.cat(parts) * float(self._vae.config.scaling_factor)
         return latents.movedim(0, 1)[None]

@@ -17,6 +17,7 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # The pipeline's parts, and of each weight the safetensors or, where a repository has none, the .bin.
 PARTS = ("model_index.json", "*/config.json", "scheduler/*", "tokenizer/*", "restage.json")
 SAFE_WEIGHTS = ("unet/*.safetensors", "vae/*.safetensors", "text_encoder/*.safetensors")
+VARIANTS = ("*.fp16.*", "*.non_ema.*")  # the same weights once more
 BIN_WEIGHTS = ("unet/*model.bin", "vae/*model.bin", "text_encoder/*model.bin")
 
 
@@ -40,7 +41,9 @@ def fetch(name: str, library: Path, report: Callable[[str], None]) -> Path:
     folder = library / "models" / name
     report(f"Fetching {name}")
     try:
-        snapshot_download(name, local_dir=folder, allow_patterns=[*PARTS, *SAFE_WEIGHTS])
+        snapshot_download(
+            name, local_dir=folder, allow_patterns=[*PARTS, *SAFE_WEIGHTS], ignore_patterns=list(VARIANTS)
+        )
         if not list(folder.glob("unet/*.safetensors")):
             snapshot_download(name, local_dir=folder, allow_patterns=list(BIN_WEIGHTS))
     except RepositoryNotFoundError as error:
@@ -79,7 +82,7 @@ def fingerprint(folder: Path) -> Fingerprint:
     config = json.loads((folder / "unet" / "config.json").read_text("utf-8"))
     shape = {k: v for k, v in sorted(config.items()) if not k.startswith("_")}
     weights = hashlib.sha256()
-    for path in sorted([*folder.glob("unet/*.safetensors"), *folder.glob("unet/*.bin")]):
+    for path in sorted(p for p in folder.glob("unet/*") if is_weights(p)):
         size = path.stat().st_size
         weights.update(f"{path.suffix}{size}".encode())
         with open(path, "rb") as file:
@@ -90,3 +93,9 @@ def fingerprint(folder: Path) -> Fingerprint:
         architecture=hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:16],
         weights=weights.hexdigest()[:16],
     )
+
+
+def is_weights(path: Path) -> bool:
+    """Whether a file in a model's folder holds its weights, and not a variant of them."""
+    variant = any(path.match(pattern) for pattern in VARIANTS)
+    return path.suffix in (".safetensors", ".bin") and not variant

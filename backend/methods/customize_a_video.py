@@ -6,9 +6,12 @@ temporal attention (T-LoRA) learns what is left, the motion. Only the T-LoRA is 
     α (Eq. 2)  settings.alpha, absorber_alpha      Δθ_T  adapter "motion"     y    Example.text
     f          a single frame, unordered           Δθ_S  adapter "absorber"   y_S  Example.looks_text
 
-Differs from the paper: where a base's profile says so, temporal feed-forward and convolutions learn
-beside temporal attention and timesteps favour high noise (`layers`, `coarse`); the noise is compared
-in the base's own prediction (ε or v). The textual-inversion absorber is not here yet.
+Differs from the paper: it gives no numbers of steps (ours: the absorber's are half the motion's); AdamW
+decays by 0.01; latents are the posterior's mean; frames come from a bank of crops encoded once. Where a
+base's profile says so, temporal feed-forward and convolutions learn beside temporal attention and
+timesteps favour high noise (`layers`, `coarse`); the noise is compared in the base's own prediction (ε or
+v). In 16 bits a gentle absorber lies near the weights' precision.
+Not here yet: textual inversion, absorbers made elsewhere, a choice among checkpoints afterwards.
 Differs from the authors' code: nothing known, none was released.
 """
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +81,12 @@ def read_lora(path: Path) -> tuple[State, float]:
     return {key.removeprefix("unet."): tensor for key, tensor in tensors.items()}, scale
 
 
-def with_motion_words(prompt: str, motions: Sequence[LoadedMotion]) -> str:
+def with_motion_words(prompt: str, motions: Iterable[str]) -> str:
     """The prompt, followed by the words of each motion that it does not say yet.
 
     A motion was learned under its words; a prompt without them would leave the base guessing.
     """
-    for motion in motions:
-        words = motion.preset.motion.strip()
-        if words and words.casefold() not in prompt.casefold():
+    for words in (motion.strip() for motion in motions):
+        if not re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt, re.IGNORECASE):
             prompt = f"{prompt} {words}"
     return prompt

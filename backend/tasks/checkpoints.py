@@ -24,6 +24,7 @@ class Checkpoint:
     data: str  # hash of the latents and text that were learned from
     adapters: dict[str, dict[str, Tensor]]  # by name
     optimizer: dict[str, Any]  # torch's state_dict
+    scaler: dict[str, Any]  # likewise; empty but in fp16
     rng: Tensor  # uint8, of the run's generator
 
 
@@ -47,6 +48,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> None
         "step": checkpoint.step,
         "data": checkpoint.data,
         "groups": checkpoint.optimizer["param_groups"],
+        "scaler": checkpoint.scaler,
     }
     write_whole(part / "state.json", json.dumps(facts).encode())
     shutil.rmtree(folder / name, ignore_errors=True)
@@ -84,4 +86,4 @@ def _read(path: Path) -> Checkpoint:
         index, _, rest = key.partition("/")
         state.setdefault(int(index), {})[rest] = tensor
     optimizer = {"state": state, "param_groups": facts["groups"]}
-    return Checkpoint(facts["stage"], facts["step"], facts["data"], adapters, optimizer, rng)
+    return Checkpoint(facts["stage"], facts["step"], facts["data"], adapters, optimizer, facts["scaler"], rng)

@@ -35,12 +35,12 @@ def edit(request: Edit, run: Run) -> Result:
     family = open_base(request.base, request.compute, run)
     s = native(request.sampling, family)
     motions = load_motions(request.motions, family)
-    steps = request.inversion_steps or family.profile.inversion_steps
-    inverted = inverted_latent(family, request.clip, s, steps, run)
-    prompted = embed(family, with_motion_words(request.prompt, motions), s)
-    outputs = []
     # Sampled on the same timesteps as inverted: on others the latent is not the clip's.
+    steps = request.inversion_steps or request.sampling.steps or family.profile.inversion_steps
     s = replace(s, steps=steps)
+    inverted = inverted_latent(family, request.clip, s, steps, run)
+    prompted = embed(family, with_motion_words(request.prompt, [m.preset.motion for m in motions]), s)
+    outputs = []
     with merged(family.denoiser, [m.lora for m in motions]):
         for i in range(request.count):
             noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)

@@ -53,7 +53,7 @@ def generate(request: Generate, run: Run) -> Result:
     family = open_base(request.base, request.compute, run)
     s = native(request.sampling, family)
     motions = load_motions(request.motions, family)
-    prompted = embed(family, with_motion_words(request.prompt, motions), s)
+    prompted = embed(family, with_motion_words(request.prompt, [m.preset.motion for m in motions]), s)
     outputs = []
     with merged(family.denoiser, [m.lora for m in motions]):
         for i in range(request.count):

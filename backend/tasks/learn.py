@@ -31,7 +31,7 @@ from backend.media import clips
 from backend.methods import METHODS
 from backend.methods.base import Adapter, Method, Stage, Step
 from backend.tasks import generate
-from backend.tasks.bases import open_base
+from backend.tasks.bases import open_base, with_motion_words
 from backend.tasks.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
 from backend.tasks.keep import keep_motion, preset_place
 from backend.tasks.prepare import Prepared, prepare, seeded
@@ -66,7 +66,7 @@ def learn(request: Learn, run: Run) -> Result:
     keep_motion(request, family, motion, state, out)
     shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
     (run.folder / "prepared.safetensors").unlink(missing_ok=True)
-    return Result((str(out),))
+    return Result((str(out),), prepared.notes)
 
 
 @dataclass
@@ -77,7 +77,8 @@ class Course:
     stage: Stage
     step: Step
     optimizer: torch.optim.Optimizer
-    acting: list[Lora]  # of earlier stages
+    acting: list[Lora]  # of earlier stages, to be merged
+    scaler: torch.amp.GradScaler  # does nothing but in fp16
     done: int  # steps of the stage
 
 
@@ -101,7 +102,9 @@ class Learning:
         rng = seeded(self.request.seed)
         resumed = newest_checkpoint(self.checkpoints)
         if resumed and resumed.data != self.prepared.digest:
-            resumed = None  # the clip or the words have changed since
+            # The clip or the words have changed since; left there, old steps would count as the newest.
+            shutil.rmtree(self.checkpoints)
+            resumed = None
         if resumed:
             self.learned = dict(resumed.adapters)
             rng.set_state(resumed.rng)
@@ -124,11 +127,13 @@ class Learning:
                 stage,
                 Step(self.family, self.prepared.examples, rng),
                 make_optimizer(self.family, stage),
-                [Lora(self.learned[name], adapters[name].scale) for name in stage.act],
+                self._acting([adapters[name] for name in stage.act]),
+                make_scaler(self.family),
                 resumed.step if resumed else 0,
             )
             if resumed:
                 course.optimizer.load_state_dict(resumed.optimizer)
+                course.scaler.load_state_dict(resumed.scaler)
             for until in stops(course.done, stage.steps, self._previews(course)):
                 self._steps(course, until)
                 self._save(course)
@@ -140,16 +145,28 @@ class Learning:
         pattern = "|".join(f"({self.family.layers(group)})" for group in adapter.layers)
         add_lora(self.family.denoiser, adapter.name, pattern, adapter.rank, adapter.scale, self.request.seed)
 
+    def _acting(self, adapters: list[Adapter]) -> list[Lora]:
+        """What acts without learning, to be merged, where it then costs nothing a step.
+
+        In 16 bits it is added beside the layers instead: a gentle absorber's change is smaller than half a
+        unit in the weights' last place, and merging would round most of it away.
+        """
+        if self.family.plan.dtype is torch.float32:
+            return [Lora(self.learned[a.name], a.scale) for a in adapters]
+        for adapter in adapters:
+            self._add(adapter)
+            load_lora_state(self.family.denoiser, adapter.name, self.learned[adapter.name])
+        return []
+
     def _steps(self, course: Course, until: int) -> None:
-        """Learn up to step `until`. Adapters that only act are merged: they then cost nothing a step."""
-        plan, stage = self.family.plan, course.stage
-        scaler = torch.amp.GradScaler(plan.device.type, enabled=plan.dtype is torch.float16)
+        """Learn up to step `until`."""
+        stage = course.stage
         bypass = self.family.bypass_temporal() if stage.bypass_temporal else nullcontext()
         try:
             with merged(self.family.denoiser, course.acting), bypass:
                 while course.done < until:
                     self.run.check()
-                    take_step(stage, course.step, course.optimizer, scaler)
+                    take_step(stage, course.step, course.optimizer, course.scaler)
                     course.done += 1
                     self.run.progress(stage.title, course.done, stage.steps, "")
         except Stopped:
@@ -165,6 +182,7 @@ class Learning:
             self.prepared.digest,
             self.learned,
             course.optimizer.state_dict(),
+            course.scaler.state_dict(),
             course.step.rng.get_state(),
         )
         save_checkpoint(self.checkpoints, checkpoint)
@@ -190,7 +208,8 @@ class Learning:
     @cached_property
     def _preview_words(self) -> generate.Prompted:
         s = generate.native(Sampling(), self.family)
-        return generate.embed(self.family, f"{self.request.preview_prompt} {self.request.motion}", s)
+        words = with_motion_words(self.request.preview_prompt, [self.request.motion])
+        return generate.embed(self.family, words, s)
 
 
 def stops(done: int, steps: int, previews: bool) -> list[int]:
@@ -207,6 +226,11 @@ def make_optimizer(family: Family, stage: Stage) -> torch.optim.Optimizer:
         for name, rate in stage.learn.items()
     ]
     return torch.optim.AdamW(groups, weight_decay=0.01)
+
+
+def make_scaler(family: Family) -> torch.amp.GradScaler:
+    """Keeps small gradients of fp16 from vanishing; does nothing in other precisions."""
+    return torch.amp.GradScaler(family.plan.device.type, enabled=family.plan.dtype is torch.float16)
 
 
 def take_step(

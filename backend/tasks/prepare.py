@@ -5,6 +5,7 @@ Afterwards the autoencoder and the text model leave memory: learning needs neith
 
 import hashlib
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -27,7 +28,8 @@ OVERSIZE = 2  # crops down to a third of the frame are cut from frames this much
 @dataclass(frozen=True)
 class Prepared:
     examples: list[Example]
-    digest: str  # of all tensors: a checkpoint belongs to exactly these
+    digest: str  # of all tensors and of the request: a checkpoint belongs to exactly these
+    notes: tuple[str, ...]  # what the artist should know of the clips
 
 
 def prepare(request: Learn, family: Family, run: Run) -> Prepared:
@@ -42,7 +44,7 @@ def prepare(request: Learn, family: Family, run: Run) -> Prepared:
         tensors, _ = read_tensors(cache)
     family.release("text")
     family.release("pixels")
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"{key} {request.steps}".encode())
     for name in sorted(tensors):
         digest.update(tensors[name].cpu().float().numpy().tobytes())
     device = family.plan.device
@@ -52,12 +54,32 @@ def prepare(request: Learn, family: Family, run: Run) -> Prepared:
         )
         for i in range(len(request.clips))
     ]
-    return Prepared(examples, digest.hexdigest()[:16])
+    return Prepared(examples, digest.hexdigest()[:16], tempo_notes(request, family))
 
 
 def caption(clip: Clip, motion: str) -> str:
     """What is seen, then how it moves: "a red ball over a green field moving in a circle"."""
     return f"{clip.looks.strip()} {motion.strip()}".strip()
+
+
+def tempo_notes(request: Learn, family: Family) -> tuple[str, ...]:
+    """Where a clip's length is not the base's: what that does to the motion that is learned."""
+    p, notes = family.profile, []
+    wanted = p.frames / p.fps
+    for clip in request.clips:
+        facts = clips.probe(clip.path)
+        seconds = min(clip.frame_count or facts.frames, facts.frames - clip.first_frame) / facts.rate
+        name = Path(clip.path).name
+        if seconds < wanted * Fraction(9, 10):
+            slower = float(wanted / seconds)
+            notes.append(
+                f"{name} is shorter than the base's clip: its motion was learned {slower:.1f} times slower."
+            )
+        elif seconds > wanted * Fraction(11, 10):
+            notes.append(
+                f"Of {name} the first {float(wanted):.1f} of {float(seconds):.1f} seconds were learned."
+            )
+    return tuple(notes)
 
 
 def _encode(request: Learn, family: Family, run: Run) -> dict[str, Tensor]:

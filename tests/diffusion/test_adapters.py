@@ -107,6 +107,17 @@ def test_two_merged_loras_add_up_in_any_order(model):
         torch.testing.assert_close(model(X), first)
 
 
+def test_merging_into_half_precision_rounds_once_so_order_does_not_matter(model):
+    a, b = trained(model, "a", seed=1), trained(model, "b", seed=2)
+    remove_loras(model)
+    model.bfloat16()
+    both = []
+    for order in ([Lora(a, 0.01), Lora(b, 0.01)], [Lora(b, 0.01), Lora(a, 0.01)]):
+        with merged(model, order):
+            both.append(model.linear.weight.clone())
+    assert torch.equal(*both)
+
+
 def test_removing_gives_the_very_same_modules_back(model):
     linear, conv = model.linear, model.conv
     trained(model, "a")

@@ -54,6 +54,8 @@ def test_every_group_of_layers_is_in_the_toy_base_and_no_layer_in_two(base, grou
     groups = {g: {n for n in names if re.fullmatch(pattern, n)} for g, pattern in LAYERS.items()}
     assert groups[group]
     assert all(not groups[group] & others for g, others in groups.items() if g != group)
+    modules = dict(base.denoiser.named_modules())
+    assert all(isinstance(modules[name], torch.nn.Linear | torch.nn.Conv3d) for name in groups[group])
 
 
 def inputs(base, frames=4, batch=1):

@@ -17,6 +17,7 @@ from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
+from backend.tasks.bases import with_motion_words
 from tests.conftest import quiet_run
 
 CPU = Compute(device="cpu")
@@ -260,3 +261,15 @@ def test_editing_a_file_that_is_not_a_movie_is_one_sentence(edit, run, tmp_path)
     with pytest.raises(UserError, match=r"notes\.txt"):
         perform(replace(edit, clip=Clip(path=str(tmp_path / "notes.txt"))), run)
     assert not list(tmp_path.rglob("*.mp4*"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "full"),
+    [
+        ("a star", "a star moving in a circle"),
+        ("a star Moving in a Circle over sand", "a star Moving in a Circle over sand"),
+        ("a star moving in a circles", "a star moving in a circles moving in a circle"),
+    ],
+)
+def test_a_motions_words_are_added_where_they_are_not_said(prompt, full):
+    assert with_motion_words(prompt, ["moving in a circle"]) == full

@@ -9,13 +9,17 @@ import torch
 from safetensors.torch import load_file
 
 from backend.api.presets import read_preset
-from backend.api.protocol import Clip, Compute, Learn
-from backend.api.settings import CustomizeAVideo
+from backend.api.protocol import Clip, Compute, Generate, Learn, Motion
+from backend.api.settings import CustomizeAVideo, resolved
+from backend.diffusion.adapters import lora_parameters, remove_loras
 from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
+from backend.methods.customize_a_video import TemporalLora
 from backend.tasks import learn as learning
 from backend.tasks import perform
+from backend.tasks.learn import Learning
+from backend.tasks.prepare import Prepared
 from backend.tasks.run import Run, Stopped
 from tests.conftest import quiet_run
 
@@ -136,12 +140,15 @@ def test_a_resumed_run_does_not_begin_again(request_, tmp_path):
     assert not any("looks" in phase for phase, _ in seen)
 
 
-def test_a_checkpoint_of_other_words_is_not_resumed(request_, tmp_path):
+def test_a_checkpoint_of_other_words_is_not_resumed_and_does_not_stay(request_, tmp_path):
     with pytest.raises(Stopped):
         perform(request_, stopping_after(tmp_path, 5))
+    changed = replace(request_, motion="moving left")
+    with pytest.raises(Stopped):
+        perform(changed, stopping_after(tmp_path, 1))
+    assert [p.name for p in (tmp_path / "job" / "checkpoints").iterdir()] == ["0-000001"]
     seen: list[str] = []
-    run = replace(quiet_run(tmp_path), progress=lambda phase, *_: seen.append(phase))
-    perform(replace(request_, motion="moving left"), run)
+    perform(changed, replace(quiet_run(tmp_path), progress=lambda phase, *_: seen.append(phase)))
     assert any("looks" in phase for phase in seen)
 
 
@@ -175,6 +182,48 @@ def test_half_precision_learns_in_float32_adapters(request_, run, precision):
     state = weights(request_.out)
     assert all(t.dtype == torch.float32 and t.isfinite().all() for t in state.values())
     assert any(state[k].abs().max() > 0 for k in state if "lora_B" in k)
+
+
+def test_beside_half_precision_weights_a_gentle_absorber_acts_as_it_was_learned(toy_base, tmp_path):
+    """Merged into bf16 weights a change below half a unit in the last place is gone; beside it is not."""
+    family = UNet3D(toy_base, "toy", device="cpu", precision="bf16")
+    method = TemporalLora(resolved(CustomizeAVideo(), {}))
+    task = Learning(
+        Learn(job="", clips=(), motion="", out=""), family, method, Prepared([], "", ()), quiet_run(tmp_path)
+    )
+    absorber = method.adapters[0]
+    task._add(absorber)
+    task.learned["absorber"] = {
+        k: p.detach() + 1e-3 for k, p in lora_parameters(family.denoiser, "absorber").items()
+    }
+    remove_loras(family.denoiser)
+    assert task._acting([absorber]) == []
+    assert lora_parameters(family.denoiser, "absorber")
+
+
+@pytest.mark.parametrize("layers", ["attention+ff", "attention+ff+conv"])
+def test_more_temporal_layers_than_attention_can_learn(request_, run, tmp_path, layers):
+    perform(replace(request_, method=replace(request_.method, layers=layers)), run)
+    state = weights(request_.out)
+    assert any(".ff." in k for k in state)
+    assert any("temp_convs" in k for k in state) == ("conv" in layers)
+    generate = Generate(
+        job="g",
+        prompt="a ball",
+        out=str(tmp_path / "g.mp4"),
+        base=request_.base,
+        motions=(Motion(path=request_.out),),
+    )
+    assert perform(generate, run).outputs
+
+
+def test_a_longer_clip_than_the_bases_is_learned_from_its_start_and_that_is_said(request_, run):
+    assert "the first 0.5 of 1.0 seconds" in perform(request_, run).notes[0]
+
+
+def test_a_shorter_clip_is_learned_slower_and_that_is_said(request_, run):
+    short = replace(request_.clips[0], frame_count=6)
+    assert "2.0 times slower" in perform(replace(request_, clips=(short,)), run).notes[0]
 
 
 @pytest.mark.parametrize("memory", ["balanced", "low"])
