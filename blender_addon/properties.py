@@ -35,7 +35,8 @@ def group(name: str, **fields: Any) -> Any:
 
 
 def label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]  # the rest as it is: LoRA
 
 
 def without_none(kind: Any) -> tuple[Any, bool]:
@@ -105,7 +106,7 @@ def values_of(cls: Any, settings: Any, leave_out: Iterable[str] = ()) -> Any:
 # ------------------------------------------------------------------ groups
 
 METHODS = {cls.__name__: cls for cls in (get_args(Method) or (Method,))}
-METHOD_ITEMS = [(name, *(cls.__doc__ or name).split(": ", 1)) for name, cls in METHODS.items()]
+METHOD_ITEMS = [(name, str(cls.__doc__).split(" (")[0], str(cls.__doc__)) for name, cls in METHODS.items()]
 METHOD_GROUPS = {name: group(f"RestageMethod{name}", **properties_of(cls)) for name, cls in METHODS.items()}
 
 RestageSampling = group("RestageSampling", **properties_of(Sampling, NOT_ASKED))

@@ -19,7 +19,7 @@ from .conftest import HERE, LIMIT, arguments, gone, surroundings
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
 WIDTH, HEIGHT = 1600, 1200
-STATES = ["no strip", "strip", "learning", "made", "failed"]
+STATES = ["no strip", "strip", "learning", "made", "failed", "options", "not set up", "preferences"]
 
 
 @pytest.fixture(scope="module")

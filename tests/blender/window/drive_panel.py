@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import addon_utils
 import bpy
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -72,6 +73,15 @@ def steps() -> Iterator[Any]:
     yield lambda: not session.busy
     yield from picture("failed")
     told["speed-matched"] = speed_matched()
+    open_options()
+    yield from picture("options")
+    del os.environ["RESTAGE_PYTHON"]
+    yield lambda: session.environment != "ready"
+    yield from picture("not set up")
+    area().type, bpy.context.preferences.active_section = "PREFERENCES", "ADDONS"
+    bpy.context.window_manager.addon_search = "Restage"
+    addon_utils.module_bl_info(sys.modules[driving.PACKAGE])["show_expanded"] = True
+    yield from picture("preferences")
 
 
 def lay_out() -> Iterator[Any]:
@@ -90,6 +100,13 @@ def lay_out() -> Iterator[Any]:
     scene.render.resolution_x = scene.render.resolution_y = 320
     yield True
     region("UI").active_panel_category = "Restage"
+
+
+def open_options() -> None:
+    """The two closed panels, drawn once more open: a script cannot open a panel."""
+    for name in ("learn", "make"):
+        closed = getattr(driving.module("panels"), f"RESTAGE_PT_{name}_options")
+        bpy.utils.register_class(type(f"RESTAGE_PT_{name}_opened", (closed,), {"bl_options": set()}))
 
 
 def click(command: str) -> Iterator[Any]:
@@ -132,6 +149,7 @@ def speed_matched() -> list[Any]:
             channel=9,
             use_framerate=False,
             adjust_playback_rate=True,
+            move_strips=False,
         )
     strips = driving.module("strips")
     (strip,) = [s for s in strips.all_strips(scene) if s.type == "MOVIE" and s.name not in before]
