@@ -27,7 +27,7 @@ MAY_IMPORT = {  # file or folder (longest match wins) -> what of ours it may imp
     "backend/families": {"backend.families", "backend.diffusion"} | API,
     "backend/diffusion": {"backend.diffusion", "backend.errors"},
     "backend/media": {"backend.media"} | API,
-    "backend/starter": {"backend.starter"},
+    "backend/starter": {"backend.starter", "backend.families"},
     "backend/api": API,
     "backend/errors.py": set(),
 }

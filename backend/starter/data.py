@@ -46,10 +46,9 @@ def random_pictures(
 @torch.no_grad()
 def encode(autoencoder: AutoencoderKL, frames: torch.Tensor) -> torch.Tensor:
     """Frames (B, F, 3, H, W) in [0, 1] → latents (B, F, C, h, w) of about unit variance."""
-    flat = (
-        autoencoder.encode(frames.flatten(0, 1) * 2 - 1).latent_dist.mean * autoencoder.config.scaling_factor
-    )
-    return flat.unflatten(0, frames.shape[:2])
+    flat = autoencoder.encode(frames.flatten(0, 1) * 2 - 1).latent_dist.mean
+    flat = flat * autoencoder.config.scaling_factor
+    return torch.unflatten(flat, 0, frames.shape[:2])
 
 
 def write_bank(

@@ -25,7 +25,7 @@ ASKED = ("background", "colour", "subject", "motion")
 
 def load(folder: Path, device: torch.device | str = "cpu") -> TextToVideoSDPipeline:
     """The starter in fp32, ready to sample."""
-    pipeline = TextToVideoSDPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipeline = TextToVideoSDPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 
@@ -64,8 +64,8 @@ def sample(
 def round_trip(pipeline: TextToVideoSDPipeline, frames: torch.Tensor) -> torch.Tensor:
     """Frames (B, F, 3, H, W) in [0, 1] through the autoencoder and back."""
     latents = encode(pipeline.vae, frames.to(pipeline.device)).flatten(0, 1)
-    back = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
-    return (back.unflatten(0, frames.shape[:2]) / 2 + 0.5).clamp(0, 1).cpu()
+    back: torch.Tensor = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
+    return (torch.unflatten(back, 0, frames.shape[:2]) / 2 + 0.5).clamp(0, 1).cpu()
 
 
 def decibels(one: torch.Tensor, other: torch.Tensor) -> float:

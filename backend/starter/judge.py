@@ -54,7 +54,8 @@ def _ground(name: str, size: int) -> torch.Tensor:
 def _palette(name: str) -> torch.Tensor:
     """The background's colours (N, 3), without near doubles."""
     pixels = _ground(name, 32).permute(0, 2, 3, 1).reshape(-1, 3)
-    return torch.unique((pixels * 24).round() / 24, dim=0)
+    palette: torch.Tensor = torch.unique((pixels * 24).round() / 24, dim=0)
+    return palette
 
 
 def _statistics(pixels: torch.Tensor) -> torch.Tensor:

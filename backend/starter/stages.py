@@ -6,15 +6,10 @@ Shapes: B clips or pictures, F frames, C latent channels, h×w latent size, L to
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import torch
 import torch.nn.functional as nn_f
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
-from diffusers.models.resnet import TemporalConvLayer
-from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from .data import Bank, random_pictures
@@ -30,33 +25,15 @@ NO_CAPTION = 0.1
 """Share of samples without a caption, for classifier-free guidance."""
 
 
-@contextmanager
-def temporal_layers_bypassed(unet: UNet3DConditionModel) -> Iterator[None]:
-    """Inside, each frame goes through `unet` on its own: temporal layers do nothing."""
-    layers = [m for m in unet.modules() if isinstance(m, (TransformerTemporalModel, TemporalConvLayer))]
-
-    def convolution(hidden_states: torch.Tensor, num_frames: int = 1) -> torch.Tensor:
-        return hidden_states
-
-    def attention(hidden_states: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor]:
-        return (hidden_states,)
-
-    for layer in layers:
-        layer.forward = convolution if isinstance(layer, TemporalConvLayer) else attention
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del layer.forward
-
-
 def autoencoder_loss(autoencoder: AutoencoderKL, size: Size, batch: int, rng: random.Random) -> torch.Tensor:
     """L1 and squared error of the round trip, subjects weighing more, with a trace of KL."""
     pictures, masks = random_pictures(rng, batch, size, autoencoder.device)
     posterior = autoencoder.encode(pictures).latent_dist
     error = autoencoder.decode(posterior.sample()).sample.float() - pictures
     weights = 1 + SUBJECT_WEIGHT * masks
-    return (weights * (error.abs() + 4 * error.square())).mean() + KL_WEIGHT * posterior.kl().mean()
+    loss: torch.Tensor = (weights * (error.abs() + 4 * error.square())).mean()
+    loss += KL_WEIGHT * posterior.kl().mean()
+    return loss
 
 
 class Denoising:
@@ -98,4 +75,5 @@ class Denoising:
         captions = [caption(self.bank.shots[row], rng) for row in rows]
         prompts = ["" if rng.random() < NO_CAPTION else c.looks if stills else c.full for c in captions]
         ids = self.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        return self.text_encoder(ids.to(self.unet.device)).last_hidden_state
+        embedded: torch.Tensor = self.text_encoder(ids.to(self.unet.device)).last_hidden_state
+        return embedded

@@ -16,16 +16,20 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
+from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTokenizer
+
+from backend.families.unet3d import bypass_temporal
 
 from . import workers
 from .data import Bank, encode, write_bank
 from .export import export
 from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet
-from .stages import Denoising, autoencoder_loss, temporal_layers_bypassed
+from .stages import Denoising, autoencoder_loss
 from .tokenizer import write_tokenizer
 from .world import MOTIONS_INSIDE, render, sample_shot
 
@@ -44,7 +48,7 @@ class Checkpoint:
     def __init__(self, file: Path, modules: torch.nn.ModuleDict, ema_decay: float = 0.995) -> None:
         self.file, self.modules, self.ema_decay, self.step = file, modules, ema_decay, 0
         self.ema = {name: p.detach().clone() for name, p in modules.named_parameters()}
-        self.optimizer_state: dict | None = None
+        self.optimizer_state: dict[str, Any] | None = None
 
     def load(self, *, averaged: bool = False) -> bool:
         """Take up the saved state, the averaged weights if so asked; False when there is none."""
@@ -92,7 +96,7 @@ def run(
         with torch.autocast(device.type, torch.bfloat16):
             loss = loss_of(rng)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         workers.average(p.grad for p in parameters if p.grad is not None)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
@@ -111,12 +115,12 @@ def autoencoder_checkpoint(args: argparse.Namespace) -> Checkpoint:
     return Checkpoint(args.work / "autoencoder.pt", modules, ema_decay=0.99)
 
 
-def trained_autoencoder(args: argparse.Namespace) -> torch.nn.Module:
+def trained_autoencoder(args: argparse.Namespace) -> AutoencoderKL:
     """The averaged autoencoder, its latents scaled to unit variance over 256 clips."""
     checkpoint = autoencoder_checkpoint(args)
     if not checkpoint.load(averaged=True):
         raise SystemExit("Train the autoencoder first: --stage autoencoder.")
-    autoencoder = checkpoint.modules["autoencoder"].eval()
+    autoencoder: AutoencoderKL = checkpoint.modules["autoencoder"].eval()
     autoencoder.register_to_config(scaling_factor=1.0)
     shots = [sample_shot(seed) for seed in range(256)]
     frames = render(shots, size=args.size.pixels, frames=1, device=args.device).frames
@@ -129,11 +133,10 @@ def tokenizer_of(args: argparse.Namespace) -> CLIPTokenizer:
 
 
 def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
-    modules = torch.nn.ModuleDict(
-        {"unet": new_unet(args.size), "text_encoder": new_text_encoder(tokenizer_of(args))}
-    )
+    unet = new_unet(args.size)
     # Plain attention: on a CPU, at eight frames, the fused kernel's backward takes longer than all the rest.
-    modules["unet"].set_attn_processor(AttnProcessor())
+    unet.set_attn_processor(AttnProcessor())
+    modules = torch.nn.ModuleDict({"unet": unet, "text_encoder": new_text_encoder(tokenizer_of(args))})
     # eval(): the temporal convolutions' dropout does a model this small no good.
     return Checkpoint(args.work / "denoiser.pt", modules.eval().to(args.device))
 
@@ -161,7 +164,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
 
     def loss(rng: random.Random) -> torch.Tensor:
         alone = args.stage == "stills" or checkpoint.step % STILLS_EVERY == 0
-        with temporal_layers_bypassed(unet) if alone else nullcontext():
+        with bypass_temporal(unet) if alone else nullcontext():
             return denoising.loss(args.batch * (PICTURES_PER_CLIP if alone else 1), rng, stills=alone)
 
     run(checkpoint, loss, args)

@@ -6,13 +6,14 @@ meet once.
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 
 
 def start(workers: int, work: Callable[..., None], *args: object) -> None:
@@ -20,8 +21,13 @@ def start(workers: int, work: Callable[..., None], *args: object) -> None:
     if workers == 1:
         work(*args)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_join, args=(workers, Path(folder) / "meeting", work, args), nprocs=workers)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool,
+    ):
+        meeting = Path(folder) / "meeting"
+        for job in [pool.submit(_join, rank, workers, meeting, work, args) for rank in range(workers)]:
+            job.result()
 
 
 def _join(
@@ -52,7 +58,7 @@ def average(tensors: Iterable[torch.Tensor]) -> None:
     tensors = list(tensors)
     flat = torch.cat([t.flatten() for t in tensors])
     dist.all_reduce(flat)
-    parts = (flat / count()).split([t.numel() for t in tensors])
+    parts = torch.split(flat / count(), [t.numel() for t in tensors])
     torch._foreach_copy_(tensors, [part.view_as(t) for part, t in zip(parts, tensors, strict=True)])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from backend.families.unet3d import bypass_temporal
 from backend.starter.data import Bank, write_bank
 from backend.starter.models import (
     LATENT_CHANNELS,
@@ -17,7 +18,7 @@ from backend.starter.models import (
     new_tokenizer,
     new_unet,
 )
-from backend.starter.stages import Denoising, autoencoder_loss, temporal_layers_bypassed
+from backend.starter.stages import Denoising, autoencoder_loss
 from backend.starter.tokenizer import TOKENS, known_words
 from backend.starter.train import Checkpoint, run
 
@@ -48,7 +49,7 @@ def test_the_bank_holds_the_latents_of_its_shots(denoising: Denoising) -> None:
 
 
 def test_stills_give_gradients_to_spatial_layers_and_words_only(denoising: Denoising) -> None:
-    with temporal_layers_bypassed(denoising.unet):
+    with bypass_temporal(denoising.unet):
         denoising.loss(2, random.Random(0), stills=True).backward()
     learned = {name for name, p in denoising.unet.named_parameters() if p.grad is not None}
     assert not [n for n in learned if "temp_" in n or "transformer_in" in n]
@@ -66,7 +67,7 @@ def test_clips_give_gradients_to_every_layer(denoising: Denoising) -> None:
 def test_bypassed_frames_do_not_see_each_other(denoising: Denoising) -> None:
     x, t = torch.randn(1, LATENT_CHANNELS, 4, 4, 4), torch.tensor([500])
     text = torch.randn(1, TOKENS, 128)
-    with torch.no_grad(), temporal_layers_bypassed(denoising.unet):
+    with torch.no_grad(), bypass_temporal(denoising.unet):
         whole = denoising.unet(x, t, text).sample
         alone = denoising.unet(x[:, :, 2:3], t, text).sample
     assert torch.allclose(whole[:, :, 2:3], alone, atol=1e-5)
