@@ -9,10 +9,14 @@ from bpy.types import Panel
 
 from . import facts, strips
 from .backend.api.protocol import Sampling
-from .preferences import draw_environment
 from .properties import METHODS, NOT_ASKED, OWN
 from .session import Job, session
 
+STATES = {
+    "missing": "The backend is not set up yet. It needs about 8 GB and an internet connection, once.",
+    "broken": "Setting up the backend was interrupted. Set it up again; what has arrived is kept.",
+    "ready": "The backend is set up.",
+}
 ICONS = {"done": "CHECKMARK", "failed": "ERROR", "cancelled": "X"}
 
 
@@ -23,6 +27,22 @@ def wrapped(layout: Any, text: str, icon: str = "NONE") -> None:
     column = layout.column(align=True)
     for i, line in enumerate(textwrap.wrap(text, max(characters, 16))):
         column.label(text=line, icon=icon if i == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
+
+
+def draw_environment(layout: Any) -> None:
+    """The state of the backend's environment and the button that makes it; in the preferences too."""
+    box = layout.box().column()
+    if session.setting_up and session.set_up:
+        wrapped(box, "Setting up the backend. This takes some minutes; Blender stays usable.", "TIME")
+        wrapped(box, session.set_up.line)
+        return
+    wrapped(box, STATES[session.environment])
+    if session.set_up and session.set_up.error:
+        wrapped(box, str(session.set_up.error), "ERROR")
+    if session.environment != "ready":
+        if not bpy.app.online_access:
+            wrapped(box, "Allow online access first, in Blender's preferences under System.", "INFO")
+        box.operator("restage.set_up", icon="IMPORT")
 
 
 def draw_field(layout: Any, settings: Any, name: str) -> None:

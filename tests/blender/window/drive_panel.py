@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import addon_utils
 import bpy
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -80,7 +79,7 @@ def steps() -> Iterator[Any]:
     yield from picture("not set up")
     area().type, bpy.context.preferences.active_section = "PREFERENCES", "ADDONS"
     bpy.context.window_manager.addon_search = "Restage"
-    addon_utils.module_bl_info(sys.modules[driving.PACKAGE])["show_expanded"] = True
+    bpy.ops.preferences.addon_expand(module=driving.PACKAGE)
     yield from picture("preferences")
 
 
