@@ -18,7 +18,10 @@ PROFILE = {
     "version": 1,
     "sampling_steps": 25,
     "guidance": 4.0,
-    "learn": {},
+    "steps": {"draft": 100, "normal": 200, "best": 400},
+    "learn": {
+        "CustomizeAVideo": {"layers": "attention+ff+conv", "rank": 8, "learning_rate": 2e-3, "coarse": 0.5}
+    },
 }
 
 
