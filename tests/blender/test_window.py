@@ -92,4 +92,4 @@ def keep(pictures: dict[str, np.ndarray]) -> None:
     folder = HERE.parents[1] / "build" / "window-pictures"
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
-        Image.fromarray(picture).quantize(128).save(folder / f"{name}.png", optimize=True)
+        Image.fromarray(picture).save(folder / f"{name}.png")
