@@ -17,7 +17,7 @@ from typing import Any
 
 from backend.api.library import default_library, write_whole
 
-ROUNDS = 3
+ROUNDS = 2
 API = "from backend.api import client, environment, library, presets, protocol, settings"
 ADDON = "import restage; restage.register()"
 BASELINES = {
