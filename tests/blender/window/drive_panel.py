@@ -64,7 +64,7 @@ def steps() -> Iterator[Any]:
     with within("WINDOW"):
         bpy.ops.sequencer.view_all()
     yield from picture("made")
-    told["jobs"] = [[type(job.request).__name__, job.state, job.note] for job in session.jobs.values()]
+    told["jobs"] = [[type(job.request).__name__, job.state] for job in session.jobs.values()]
     told["strips"] = driving.strips_now()
     told["process"] = driving.backend_process(session)
     settings.base = "no such base"
@@ -93,6 +93,7 @@ def lay_out() -> Iterator[Any]:
     area().type = "SEQUENCE_EDITOR"
     space = area().spaces.active
     space.view_type, space.show_region_ui = "SEQUENCER_PREVIEW", True
+    space.timeline_overlay.show_strip_source = False  # where this machine keeps its files is no matter
     window().workspace.sequencer_scene = window().scene
     scene = window().scene
     scene.frame_current, scene.frame_end = given["playhead"], 60
