@@ -17,7 +17,7 @@ import torch
 
 from backend.api.library import write_whole
 from backend.api.protocol import Clip
-from backend.bench.reference import LOOKS, MOTION, RATE, write_reference
+from backend.bench.reference import LOOKS, MOTION, write_reference
 from backend.media import clips
 from backend.media.motion import motion_fidelity
 from backend.media.sheets import contact_sheet
@@ -26,6 +26,7 @@ from backend.starter.judge import judge
 from backend.starter.world import BACKGROUNDS, COLOURS
 
 Frames = npt.NDArray[np.uint8]
+BASE_RATE = Fraction(8)
 
 PLAN = {
     "base": "starter",
@@ -69,9 +70,13 @@ def report(folder: Path) -> None:
 
 
 def frames_of(path: Path) -> Frames:
-    """All that the timeline shows of a clip: (F, H, W, 3) RGB."""
-    facts = clips.probe(path)
-    return clips.read(Clip(path=str(path)), frames=facts.frames, fps=Fraction(facts.rate), size=None)
+    """A clip at the starter's own rate: (F, H, W, 3) RGB.
+
+    A result holds each frame that the base made for several of the scene's; beside a smooth reference those
+    steps would count as another rhythm.
+    """
+    seconds = clips.probe(path).seconds
+    return clips.read(Clip(path=str(path)), frames=round(seconds * BASE_RATE), fps=BASE_RATE, size=None)
 
 
 def measure(reference: Frames, result: Frames, prompt: str) -> dict[str, Any]:
@@ -98,7 +103,7 @@ def seen(frames: Frames, prompt: str) -> str:
     """What the starter's own judge takes the clip for: "blue star over brown ground"."""
     asked = next(name for name in BACKGROUNDS if name in prompt)
     small = np.stack([cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA) for frame in frames])
-    verdict = judge(torch.from_numpy(small).movedim(-1, 1) / 255, asked, float(RATE))
+    verdict = judge(torch.from_numpy(small).movedim(-1, 1) / 255, asked, float(BASE_RATE))
     return f"{verdict.colour} {verdict.subject} over {verdict.background}"
 
 

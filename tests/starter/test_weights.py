@@ -1,0 +1,41 @@
+"""The weights that are shipped: small, loadable by diffusers, described by a profile."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from backend.starter.evaluate import decibels, load, round_trip, sample
+from backend.starter.world import render, sample_shot
+
+WEIGHTS = Path(__file__).parents[2] / "backend/starter/weights"
+MIB = 2**20
+
+
+def test_no_file_is_over_16_mib_and_all_of_them_under_24() -> None:
+    sizes = [file.stat().st_size for file in WEIGHTS.rglob("*") if file.is_file()]
+    assert max(sizes) <= 16 * MIB
+    assert sum(sizes) <= 24 * MIB
+
+
+def test_the_profile_says_what_the_folder_holds() -> None:
+    profile = json.loads((WEIGHTS / "restage.json").read_text(encoding="utf-8"))
+    assert profile["schema"] == 1
+    unet = json.loads((WEIGHTS / "unet/config.json").read_text(encoding="utf-8"))
+    assert profile["width"] == profile["height"] == 8 * unet["sample_size"]
+
+
+def test_diffusers_loads_it_and_the_same_seed_gives_the_same_clip() -> None:
+    pipeline = load(WEIGHTS)
+    clips = [
+        sample(pipeline, ["a red ball over a green field moving left"], frames=8, steps=2, guidance=3, seed=1)
+        for _ in range(2)
+    ]
+    assert clips[0].shape == (1, 8, 3, 64, 64)
+    assert torch.equal(*clips)
+
+
+def test_the_autoencoder_gives_the_worlds_pictures_back() -> None:
+    frames = render([sample_shot(seed) for seed in range(16)], size=64, frames=1).frames
+    back = round_trip(load(WEIGHTS), frames)
+    assert decibels(frames.flatten(0, 1), back.flatten(0, 1)) > 25
