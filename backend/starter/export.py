@@ -20,7 +20,13 @@ PROFILE = {
     "guidance": 4.0,
     "steps": {"draft": 100, "normal": 200, "best": 400},
     "learn": {
-        "CustomizeAVideo": {"layers": "attention+ff+conv", "rank": 8, "learning_rate": 2e-3, "coarse": 0.5}
+        "CustomizeAVideo": {
+            "layers": "attention+ff+conv",
+            "rank": 8,
+            "learning_rate": 2e-3,
+            "coarse": 0.5,
+            "absorber_learning_rate": 5e-4,
+        }
     },
 }
 
