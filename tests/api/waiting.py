@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from backend.api.client import Backend
 from backend.api.protocol import (
@@ -16,14 +17,24 @@ from backend.api.protocol import (
 LIMIT = 180.0  # seconds; the machine may be busy
 
 
+_KEPT: WeakKeyDictionary[Backend, list[Message]] = WeakKeyDictionary()
+
+
+def arrived(backend: Backend) -> list[Message]:
+    """What has arrived since the last look, with what came along with the message `until` waited for."""
+    return _KEPT.pop(backend, []) + backend.poll()
+
+
 def until(backend: Backend, kind: Any, job: str | None = None) -> list[Message]:
-    """What arrives up to the first message of `kind` (for `job`)."""
+    """What arrives up to the first message of `kind` (for `job`); later ones are kept for the next look."""
     seen: list[Message] = []
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
-        for message in backend.poll():
+        messages = arrived(backend)
+        for i, message in enumerate(messages, start=1):
             seen.append(message)
             if isinstance(message, kind) and job in (None, getattr(message, "job", None)):
+                _KEPT[backend] = messages[i:]
                 return seen
         time.sleep(0.005)
     raise TimeoutError(f"no {kind} in {seen}\n{backend.log.read_text()}")
@@ -34,7 +45,7 @@ def endings(backend: Backend, *names: str) -> dict[str, Message]:
     ended: list[Message] = []
 
     def all_there() -> bool:
-        ended.extend(m for m in backend.poll() if isinstance(m, Finished | Failed | Cancelled))
+        ended.extend(m for m in arrived(backend) if isinstance(m, Finished | Failed | Cancelled))
         return {m.job for m in ended} >= set(names)
 
     wait_for(all_there)
