@@ -9,6 +9,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
+from backend.api.bases import architecture
 from backend.errors import UserError
 from backend.families.base import Fingerprint
 
@@ -80,7 +81,6 @@ def fingerprint(folder: Path) -> Fingerprint:
     the 2.8 GB of a ModelScope whole would hold up every start.
     """
     config = json.loads((folder / "unet" / "config.json").read_text("utf-8"))
-    shape = {k: v for k, v in sorted(config.items()) if not k.startswith("_")}
     weights = hashlib.sha256()
     for path in sorted(p for p in folder.glob("unet/*") if is_weights(p)):
         size = path.stat().st_size
@@ -90,7 +90,7 @@ def fingerprint(folder: Path) -> Fingerprint:
                 file.seek(i * max(0, size - 2**16) // 15)
                 weights.update(file.read(2**16))
     return Fingerprint(
-        architecture=hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:16],
+        architecture=architecture(config),
         weights=weights.hexdigest()[:16],
     )
 
