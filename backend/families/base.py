@@ -3,6 +3,7 @@
 Shapes: B batch, C latent channels, F frames, H×W latent size, L tokens, D text width.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from backend.diffusion.memory import Plan
 from backend.diffusion.paths import NoisePath
+from backend.diffusion.tokens import NO_TOKENS
 from backend.families.profile import Profile
 
 
@@ -52,7 +54,17 @@ class Family(Protocol):
     def layers(self, group: str) -> str:
         """A regex over full names of the modules in a group.
 
-        The groups: "temporal attention", "temporal ff", "temporal conv", "spatial attention".
+        The groups: "temporal attention" and of it "temporal qk" and "temporal qkv", "temporal ff",
+        "temporal conv"; "spatial attention" and of it "spatial self-attention" and "cross-attention kv",
+        "spatial ff".
+        """
+        ...
+
+    def frame_layer(self, module: str) -> str:
+        """The layer that a module belongs to whose output's rows are frames, (B·F, …).
+
+        That is the whole temporal layer for a module inside one, since frames see each other there, else
+        the module itself.
         """
         ...
 
@@ -68,8 +80,12 @@ class Family(Protocol):
         """(1, C, F, h, w) latents → (F, H, W, 3) uint8 RGB."""
         ...
 
-    def embed(self, prompts: list[str]) -> Tensor:
-        """→ (B, L, D)."""
+    def embed(self, prompts: list[str], tokens: Mapping[str, Tensor] = NO_TOKENS) -> Tensor:
+        """→ (B, L, D). A word in `tokens` is read as new tokens with these embeddings, each (n, D')."""
+        ...
+
+    def token_vectors(self, words: str) -> Tensor:
+        """The text model's own embeddings of the tokens of `words`, (n, D') float32 on the CPU."""
         ...
 
     def predict(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ Shapes: B batch, C latent channels, F frames, h×w latent size, L tokens, D text
 """
 
 import gc
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -22,19 +23,27 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from backend.diffusion.memory import Plan, choose_device, choose_dtype, choose_mode, free_bytes
 from backend.diffusion.paths import EpsilonPath, NoisePath, VelocityPath
+from backend.diffusion.tokens import NO_TOKENS, new_tokens, spell
 from backend.errors import UserError
 from backend.families.base import Fingerprint
 from backend.families.profile import read_profile
 from backend.families.weights import fingerprint
 
-_ATTENTION = r"\.transformer_blocks\.\d+\.attn[12]\.(to_q|to_k|to_v|to_out\.0)"
-_TEMPORAL = r"(.*\.)?(temp_attentions\.\d+|transformer_in)"
+_TEMPORAL = r"(.*\.)?(temp_attentions\.\d+|transformer_in)\.transformer_blocks\.\d+"
+_SPATIAL = r"(.*\.)?attentions\.\d+\.transformer_blocks\.\d+"
+_FF = r"\.ff\.net\.(0\.proj|2)"
 LAYERS = {
-    "temporal attention": _TEMPORAL + _ATTENTION,
-    "temporal ff": _TEMPORAL + r"\.transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)",
+    "temporal attention": _TEMPORAL + r"\.attn[12]\.(to_q|to_k|to_v|to_out\.0)",
+    "temporal qk": _TEMPORAL + r"\.attn[12]\.(to_q|to_k)",
+    "temporal qkv": _TEMPORAL + r"\.attn[12]\.(to_q|to_k|to_v)",
+    "temporal ff": _TEMPORAL + _FF,
     "temporal conv": r"(.*\.)?temp_convs\.\d+\.conv(1\.2|[2-4]\.3)",
-    "spatial attention": r"(.*\.)?attentions\.\d+" + _ATTENTION,
+    "spatial attention": _SPATIAL + r"\.attn[12]\.(to_q|to_k|to_v|to_out\.0)",
+    "spatial self-attention": _SPATIAL + r"\.attn1\.(to_q|to_k|to_v|to_out\.0)",
+    "spatial ff": _SPATIAL + _FF,
+    "cross-attention kv": _SPATIAL + r"\.attn2\.(to_k|to_v)",
 }
+_WHOLE_LAYER = re.compile(r"(.*\.)?(temp_(attentions|convs)\.\d+|transformer_in)(?=\.)")
 PATHS: dict[str, type[EpsilonPath] | type[VelocityPath]] = {
     "epsilon": EpsilonPath,
     "v_prediction": VelocityPath,
@@ -144,6 +153,10 @@ class UNet3D:
     def layers(self, group: str) -> str:
         return LAYERS[group]
 
+    def frame_layer(self, module: str) -> str:
+        layer = _WHOLE_LAYER.match(module)
+        return layer[0] if layer else module
+
     def bypass_temporal(self) -> AbstractContextManager[None]:
         return bypass_temporal(self.denoiser)
 
@@ -168,14 +181,22 @@ class UNet3D:
             parts.append(((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu())
         return torch.cat(parts).movedim(1, -1).numpy()
 
-    @torch.no_grad()
-    def embed(self, prompts: list[str]) -> Tensor:
+    def embed(self, prompts: list[str], tokens: Mapping[str, Tensor] = NO_TOKENS) -> Tensor:
         """→ (B, L, D) in the base's precision; prompts longer than the text model reads are cut."""
         tokenizer, model = self._text
-        ids = tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True,
-                        return_tensors="pt").input_ids  # fmt: skip
-        embedded: Tensor = model(ids.to(self._device)).last_hidden_state
+        spelled = [spell(prompt, tokens) for prompt in prompts]
+        learns = torch.is_grad_enabled() and any(v.requires_grad for v in tokens.values())
+        with torch.set_grad_enabled(learns), new_tokens(tokenizer, model.get_input_embeddings(), tokens):
+            ids = tokenizer(spelled, padding="max_length", max_length=tokenizer.model_max_length,
+                            truncation=True, return_tensors="pt").input_ids  # fmt: skip
+            embedded: Tensor = model(ids.to(self._device)).last_hidden_state
         return embedded
+
+    def token_vectors(self, words: str) -> Tensor:
+        tokenizer, model = self._text
+        ids = tokenizer(words, add_special_tokens=False, return_tensors="pt").input_ids[0]
+        vectors: Tensor = model.get_input_embeddings().weight[ids.to(self._device)]
+        return vectors.detach().float().cpu()
 
     def predict(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
         """(B, C, F, h, w), (B,), (B, L, D) → the model's output, in float32."""
