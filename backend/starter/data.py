@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,22 +13,28 @@ from diffusers import AutoencoderKL
 
 from . import workers
 from .models import Size
-from .world import MOTIONS_INSIDE, Shot, render, sample_shot
+from .world import FULL, Shot, Vocabulary, render, sample_shot
+from .world.shots import HELD_OUT_SHARE
 
 CHUNK = 1024
 """Clips in one file of the bank."""
 
 
 def random_pictures(
-    rng: random.Random, count: int, size: Size, device: torch.device
+    rng: random.Random, count: int, size: Size, device: torch.device, vocabulary: Vocabulary = FULL
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Pictures (count, 3, H, W) in [-1, 1] for the autoencoder and their subjects' masks (count, 1, H, W).
 
-    Subjects are anywhere and of any size; every fourth picture is a crop at half the frame.
+    Subjects are anywhere and of any size, patterns start anywhere in half of them; every fourth picture is a
+    crop at half the frame. Combinations held out from the UNet are not held out from the autoencoder.
     """
     shots = [
         replace(
-            sample_shot(rng, motion="still"), x=rng.random(), y=rng.random(), size=rng.uniform(0.08, 0.32)
+            sample_shot(rng, vocabulary=vocabulary, unseen=rng.random() < 1 / HELD_OUT_SHARE, motion="still"),
+            x=rng.random(),
+            y=rng.random(),
+            size=rng.uniform(0.08, 0.32),
+            texture=rng.choice((0.0, rng.random())),
         )
         for _ in range(count)
     ]
@@ -57,6 +62,7 @@ def write_bank(
     size: Size,
     chunks: int,
     device: torch.device,
+    vocabulary: Vocabulary = FULL,
     chunk: int = CHUNK,
 ) -> None:
     """Render and encode `chunks` files of `chunk` clips each; files that exist already are kept."""
@@ -66,7 +72,7 @@ def write_bank(
         if file.exists():
             continue
         rng = random.Random(f"bank {number}")
-        shots = [sample_shot(rng) for _ in range(chunk)]
+        shots = [sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk)]
         latents = [_encoded(autoencoder, shots[i : i + 64], size, device) for i in range(0, chunk, 64)]
         part = file.with_suffix(".part.npz")
         np.savez(part, latents=np.concatenate(latents), shots=json.dumps([asdict(s) for s in shots]))
@@ -81,15 +87,15 @@ def _encoded(autoencoder: AutoencoderKL, shots: list[Shot], size: Size, device: 
 
 
 class Bank:
-    """Clips on disk that show one of `motions`: latents (N, F, C, h, w) in fp16 and their N shots."""
+    """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16 and their N shots."""
 
-    def __init__(self, folder: Path, device: torch.device, motions: Sequence[str] = MOTIONS_INSIDE) -> None:
+    def __init__(self, folder: Path, device: torch.device, vocabulary: Vocabulary = FULL) -> None:
         latents: list[torch.Tensor] = []
         self.shots: list[Shot] = []
         for file in sorted(folder.glob("????.npz")):
             chunk = np.load(file)
             shots = [Shot(**fields) for fields in json.loads(str(chunk["shots"]))]
-            rows = [row for row, shot in enumerate(shots) if shot.motion in motions]
+            rows = [row for row, shot in enumerate(shots) if vocabulary.says(shot.motion, shot.camera)]
             latents.append(torch.from_numpy(chunk["latents"][rows]))
             self.shots += [shots[row] for row in rows]
         self.latents = torch.cat(latents).to(device)

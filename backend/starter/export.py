@@ -39,15 +39,22 @@ def export(
     text_encoder: CLIPTextModel,
     tokenizer: CLIPTokenizer,
     scheduler: DDIMScheduler,
+    vocabulary: str,
 ) -> None:
-    """Write `folder` whole: into a sibling first, then by renaming."""
+    """Write `folder` whole: into a sibling first, then by renaming. `vocabulary` names what it was taught."""
     pipeline = TextToVideoSDPipeline(
         vae=autoencoder, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=scheduler
     )
     fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
     shutil.rmtree(fresh, ignore_errors=True)
     pipeline.to(dtype=torch.float16).save_pretrained(fresh, safe_serialization=True)
-    profile = PROFILE | {"frames": size.frames, "fps": size.fps, "width": size.pixels, "height": size.pixels}
+    profile = PROFILE | {
+        "vocabulary": vocabulary,
+        "frames": size.frames,
+        "fps": size.fps,
+        "width": size.pixels,
+        "height": size.pixels,
+    }
     (fresh / "restage.json").write_text(json.dumps(profile, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

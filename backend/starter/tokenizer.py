@@ -7,8 +7,8 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
-from .world import BACKGROUNDS, COLOURS, SUBJECTS
-from .world.captions import PHRASES
+from .world import BACKGROUNDS, COLOURS, SPEEDS, SUBJECTS
+from .world.captions import CAMERA_PHRASES, NUMBERS, PHRASES, PLURALS
 
 TOKENS = 32
 """Tokens in a prompt, start and end included."""
@@ -23,8 +23,10 @@ def _byte_characters() -> list[str]:
 
 def known_words() -> list[str]:
     """Every word that a caption can hold, and some that artists will type."""
-    texts = [*SUBJECTS, *COLOURS, *BACKGROUNDS, *(p for phrases in PHRASES.values() for p in phrases)]
-    extra = "a an the over on against in and with of to from is slowly fast camera person car dog bird"
+    phrases = [p for table in (PHRASES, CAMERA_PHRASES) for some in table.values() for p in some]
+    plurals = [PLURALS.get(subject, subject + "s") for subject in SUBJECTS]
+    texts = [*SUBJECTS, *plurals, *COLOURS, *BACKGROUNDS, *NUMBERS.values(), *SPEEDS, *phrases]
+    extra = "a an the over on against in and with of to from is person dog"
     return sorted({word for text in [*texts, extra] for word in text.split()})
 
 

@@ -31,7 +31,7 @@ from .export import export
 from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet
 from .stages import Denoising, autoencoder_loss
 from .tokenizer import write_tokenizer
-from .world import MOTIONS_INSIDE, render, sample_shot
+from .world import VOCABULARIES, render, sample_shot
 
 WARMUP = 100
 """Steps over which the learning rate rises; over the last part of a run (`--decay`) it falls to zero."""
@@ -122,7 +122,7 @@ def trained_autoencoder(args: argparse.Namespace) -> AutoencoderKL:
         raise SystemExit("Train the autoencoder first: --stage autoencoder.")
     autoencoder: AutoencoderKL = checkpoint.modules["autoencoder"].eval()
     autoencoder.register_to_config(scaling_factor=1.0)
-    shots = [sample_shot(seed) for seed in range(256)]
+    shots = [sample_shot(seed, vocabulary=args.vocabulary) for seed in range(256)]
     frames = render(shots, size=args.size.pixels, frames=1, device=args.device).frames
     autoencoder.register_to_config(scaling_factor=round(1 / encode(autoencoder, frames).std().item(), 4))
     return autoencoder
@@ -146,20 +146,24 @@ def train_autoencoder(args: argparse.Namespace) -> None:
     checkpoint.load()
     run(
         checkpoint,
-        lambda rng: autoencoder_loss(checkpoint.modules["autoencoder"], args.size, args.batch, rng),
+        lambda rng: autoencoder_loss(
+            checkpoint.modules["autoencoder"], args.size, args.batch, rng, args.vocabulary
+        ),
         args,
     )
 
 
 def train_bank(args: argparse.Namespace) -> None:
-    write_bank(args.work / "bank", trained_autoencoder(args), args.size, args.chunks, args.device)
+    write_bank(
+        args.work / "bank", trained_autoencoder(args), args.size, args.chunks, args.device, args.vocabulary
+    )
 
 
 def train_denoiser(args: argparse.Namespace) -> None:
     checkpoint = denoiser_checkpoint(args)
     checkpoint.load()
     unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
-    bank = Bank(args.work / "bank", args.device, args.motions)
+    bank = Bank(args.work / "bank", args.device, args.vocabulary)
     denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank)
 
     def loss(rng: random.Random) -> torch.Tensor:
@@ -181,6 +185,7 @@ def export_folder(args: argparse.Namespace) -> None:
         checkpoint.modules["text_encoder"],
         tokenizer_of(args),
         new_scheduler(),
+        args.taught,
     )
 
 
@@ -212,14 +217,12 @@ def main() -> None:
     )
     parser.add_argument("--chunks", type=int, default=12, help="thousands of clips that stage bank encodes")
     parser.add_argument(
-        "--motions",
-        nargs="+",
-        default=MOTIONS_INSIDE,
-        help="clips of these only: a first lesson that is easier",
+        "--vocabulary", choices=VOCABULARIES, default="full", help="how much of the world is taught"
     )
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--frames", type=int, default=8)
     args = parser.parse_args()
+    args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
     args.size = Size(pixels=args.pixels, frames=args.frames)
     args.work.mkdir(parents=True, exist_ok=True)
     write_tokenizer(args.work / "tokenizer")

@@ -17,7 +17,7 @@ from backend.starter import world
 
 from .scenes import filmed, sampled
 
-MOVING = tuple(m for m in world.MOTIONS_INSIDE + world.MOTIONS_OUTSIDE if m != "still")
+MOVING = tuple(m for m in world.MOTIONS_INSIDE + world.MOTIONS_OUTSIDE if m not in ("still", "spin"))
 
 
 def rendered(shot: world.Shot) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +28,9 @@ def rendered(shot: world.Shot) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shot(motion: str, seed: int, **fixed: object) -> world.Shot:
-    return dataclasses.replace(world.sample_shot(random.Random(seed), motion=motion), **fixed)
+    return dataclasses.replace(
+        world.sample_shot(random.Random(seed), vocabulary=world.FIRST, motion=motion), **fixed
+    )
 
 
 def pair(motion: str, noise: float = 0) -> tuple[np.ndarray, np.ndarray]:

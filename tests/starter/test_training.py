@@ -21,6 +21,7 @@ from backend.starter.models import (
 from backend.starter.stages import Denoising, autoencoder_loss
 from backend.starter.tokenizer import TOKENS, known_words
 from backend.starter.train import Checkpoint, run
+from backend.starter.world import FIRST
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
@@ -30,7 +31,7 @@ CPU = torch.device("cpu")
 def denoising(tmp_path_factory: pytest.TempPathFactory) -> Denoising:
     folder = tmp_path_factory.mktemp("starter")
     torch.manual_seed(0)
-    write_bank(folder / "bank", new_autoencoder(SIZE), SIZE, 1, CPU, chunk=64)
+    write_bank(folder / "bank", new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=64)
     tokenizer = new_tokenizer(folder / "tokenizer")
     bank = Bank(folder / "bank", CPU)
     return Denoising(new_unet(SIZE).eval(), new_text_encoder(tokenizer), tokenizer, new_scheduler(), bank)
@@ -90,7 +91,7 @@ def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
         checkpoint.load()
         steps.append(checkpoint.step)
         model = modules["autoencoder"]
-        run(checkpoint, lambda rng, model=model: autoencoder_loss(model, SIZE, 4, rng), args)
+        run(checkpoint, lambda rng, model=model: autoencoder_loss(model, SIZE, 4, rng, FIRST), args)
     assert steps[0] == 0
     assert steps[1] > 0
 

@@ -12,6 +12,7 @@ from backend.starter.models import Size
 from backend.starter.world import (
     BACKGROUNDS,
     COLOURS,
+    FIRST,
     MOTIONS_INSIDE,
     MOTIONS_OUTSIDE,
     SUBJECTS,
@@ -53,7 +54,10 @@ def test_another_rate_samples_the_same_second() -> None:
 
 @pytest.mark.parametrize("motion", [*MOTIONS_INSIDE, *MOTIONS_OUTSIDE])
 def test_every_motion_stays_in_the_frame_and_its_mask_is_where_its_centre_says(motion: str) -> None:
-    shots = [sample_shot(seed, motion=motion, subject="ball", background="gray wall") for seed in range(8)]
+    shots = [
+        sample_shot(seed, vocabulary=FIRST, motion=motion, subject="ball", background="gray wall")
+        for seed in range(8)
+    ]
     rendered = render(shots, size=64, frames=8)
     assert rendered.centres.min() > 0
     assert rendered.centres.max() < 1
@@ -81,7 +85,7 @@ def test_a_caption_is_cut_into_looks_and_motion_without_losing_a_word() -> None:
 
 def test_captions_come_in_both_orders() -> None:
     rng = random.Random(2)
-    shot = sample_shot(0, motion="left")
+    shot = sample_shot(0, motion="left", camera="locked")
     ends_in_motion = [
         said.full == f"{said.looks} {said.motion}" for said in (caption(shot, rng) for _ in range(200))
     ]
@@ -91,9 +95,9 @@ def test_captions_come_in_both_orders() -> None:
 def test_the_judge_finds_in_the_worlds_own_clips_what_is_there() -> None:
     wrong = 0
     for seed in range(64):
-        shot = sample_shot(seed)
+        shot = sample_shot(seed, vocabulary=FIRST)
         rendered = render([shot], size=64, frames=8)
-        seen = judge(rendered.frames[0], shot.background, fps=8)
+        seen = judge(rendered.frames[0], shot.background, 8, FIRST)
         wrong += (seen.background, seen.colour, seen.subject, seen.motion) != (
             shot.background,
             shot.colour,

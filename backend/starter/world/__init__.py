@@ -1,21 +1,37 @@
 """Procedural shots with known captions and known motion: everything that the starter has ever seen."""
 
+from .backgrounds import HIDES
+from .camera import CAMERAS_INSIDE, CAMERAS_OUTSIDE, CameraPath, camera_path, looked_at, seen_at
 from .captions import Caption, caption
-from .motions import MOTIONS_INSIDE, MOTIONS_OUTSIDE, path
+from .motions import MOTIONS_INSIDE, MOTIONS_OUTSIDE, SPEEDS, path
 from .render import Rendered, render
-from .shots import BACKGROUNDS, COLOURS, SUBJECTS, Shot, sample_shot
+from .shots import Shot, held_out, sample_shot
+from .vocabulary import BACKGROUNDS, COLOURS, FIRST, FULL, SUBJECTS, VOCABULARIES, Vocabulary
 
 __all__ = [
     "BACKGROUNDS",
+    "CAMERAS_INSIDE",
+    "CAMERAS_OUTSIDE",
     "COLOURS",
+    "FIRST",
+    "FULL",
+    "HIDES",
     "MOTIONS_INSIDE",
     "MOTIONS_OUTSIDE",
+    "SPEEDS",
     "SUBJECTS",
+    "VOCABULARIES",
+    "CameraPath",
     "Caption",
     "Rendered",
     "Shot",
+    "Vocabulary",
+    "camera_path",
     "caption",
+    "held_out",
+    "looked_at",
     "path",
     "render",
     "sample_shot",
+    "seen_at",
 ]

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 if TYPE_CHECKING:
     from .shots import Shot
+
+
+class Path(NamedTuple):
+    """Where a subject is: centres (F, 2) and radii (F,) in frames, angles (F,) in radians clockwise."""
+
+    centres: torch.Tensor
+    radii: torch.Tensor
+    angles: torch.Tensor
+
 
 Curve = Callable[[torch.Tensor, float], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
 """(times (F,), phase in turns) → offsets x (F,), y (F,) in units of travel, and scales (F,)."""
@@ -22,6 +31,8 @@ Curve = Callable[[torch.Tensor, float], tuple[torch.Tensor, torch.Tensor, torch.
 TAU = 2 * math.pi
 MIDDLE = 7 / 16
 """The mean time of eight frames at 8 fps: straight motions are at the shot's middle then."""
+SPIN = 0.4
+"""Turns a second of a spinning subject."""
 
 
 def _straight(across: float, down: float) -> Curve:
@@ -85,6 +96,7 @@ INSIDE: dict[str, Curve] = {
     "down": _straight(0, 1),
     "toward": _zoom(1),
     "away": _zoom(-1),
+    "spin": _straight(0, 0),
 }
 OUTSIDE: dict[str, Curve] = {
     "circle": _circle,
@@ -98,10 +110,14 @@ OUTSIDE: dict[str, Curve] = {
 }
 MOTIONS_INSIDE = tuple(INSIDE)
 MOTIONS_OUTSIDE = tuple(OUTSIDE)
+SPEEDS = {"": 1.0, "slowly": 0.5, "fast": 1.6}
+"""Words for speed and how much sooner everything happens, counted from the shot's middle."""
 
 
-def path(shot: Shot, times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The subject's centres (F, 2) and radii (F,), in frames, at `times` (F,) in seconds."""
+def path(shot: Shot, times: torch.Tensor) -> Path:
+    """The subject's way through the scene at `times` (F,) in seconds."""
+    times = MIDDLE + (times - MIDDLE) * SPEEDS[shot.speed]
     x, y, scale = (INSIDE | OUTSIDE)[shot.motion](times, shot.phase)
     middle = torch.tensor([shot.x, shot.y], dtype=times.dtype)
-    return middle + shot.travel * torch.stack((x, y), dim=-1), shot.size * scale
+    angles = TAU * SPIN * (times - MIDDLE) if shot.motion == "spin" else torch.zeros_like(times)
+    return Path(middle + shot.travel * torch.stack((x, y), dim=-1), shot.size * scale, angles)

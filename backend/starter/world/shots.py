@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import random
+import zlib
 from dataclasses import dataclass
 
-from .backgrounds import PAINTERS
-from .motions import MOTIONS_INSIDE
-from .subjects import SHAPES
+from .backgrounds import HIDES
+from .vocabulary import FULL, ROUND, Vocabulary
 
-SUBJECTS = tuple(SHAPES)
-BACKGROUNDS = tuple(PAINTERS)
-COLOURS: dict[str, tuple[float, float, float]] = {
-    "red": (0.90, 0.10, 0.10),
-    "orange": (1.00, 0.55, 0.05),
-    "yellow": (1.00, 0.92, 0.15),
-    "green": (0.10, 0.80, 0.20),
-    "blue": (0.15, 0.30, 0.95),
-    "purple": (0.62, 0.15, 0.80),
-    "white": (0.97, 0.97, 0.97),
-    "black": (0.04, 0.04, 0.04),
-}
+HELD_OUT_SHARE = 8
+"""One in so many combinations of subject, colour and background is never trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """One second of one subject before one background. Lengths are fractions of the frame, x right, y down.
+    """One second of one to three like subjects before one background. Lengths are fractions of the frame.
 
-    `x`, `y` is the middle of the path, `travel` its extent, `phase` where a periodic motion starts (in
-    turns), `size` the subject's radius, `texture` (0 to 1) where the background's pattern starts.
+    `x`, `y` (right, down) is the middle of the path, `travel` its extent, `phase` where a periodic motion
+    starts (in turns), `size` the subject's radius, `texture` (0 to 1) where the background's pattern starts.
     """
 
     subject: str
     colour: str
     background: str
+    count: int = 1
     motion: str = "still"
+    speed: str = ""
+    camera: str = "locked"
+    camera_amount: float = 1.0
     x: float = 0.5
     y: float = 0.5
     travel: float = 0.45
@@ -43,25 +37,32 @@ class Shot:
     texture: float = 0.0
 
 
-def sample_shot(
-    rng: int | random.Random,
-    *,
-    subject: str | None = None,
-    colour: str | None = None,
-    background: str | None = None,
-    motion: str | None = None,
-) -> Shot:
-    """A random shot, whatever is given held fast. The same seed gives the same shot.
+def held_out(subject: str, colour: str, background: str) -> bool:
+    """Whether a combination is kept from training, to be asked for in tests; the same on every machine."""
+    return zlib.crc32(f"{colour} {subject} {background}".encode()) % HELD_OUT_SHARE == 0
 
-    Only motions inside the vocabulary are drawn; one outside it has to be asked for. A background's pattern
-    always starts in the same place: wandering patterns drown what a motion word does, and slow its learning.
-    """
-    rng = random.Random(rng) if isinstance(rng, int) else rng
-    subject = subject or rng.choice(SUBJECTS)
-    colour = colour or rng.choice(tuple(COLOURS))
-    background = background or rng.choice(BACKGROUNDS)
-    motion = motion or rng.choice(MOTIONS_INSIDE)
-    travel = rng.uniform(0.42, 0.56)
+
+def _looks(rng: random.Random, vocabulary: Vocabulary, unseen: bool) -> tuple[str, str, str]:
+    while True:
+        subject, colour = rng.choice(vocabulary.subjects), rng.choice(vocabulary.colours)
+        background = rng.choice(vocabulary.backgrounds)
+        if held_out(subject, colour, background) == unseen:
+            return subject, colour, background
+
+
+def _camera(rng: random.Random, vocabulary: Vocabulary, background: str) -> str:
+    moves = [m for m in vocabulary.cameras[1:] if m.split()[0] not in HIDES.get(background, ())]
+    return rng.choice(moves) if moves and rng.random() < vocabulary.camera_share else "locked"
+
+
+def _motion(rng: random.Random, vocabulary: Vocabulary, subject: str, camera: str) -> str:
+    if camera != "locked" and rng.random() < 0.6:
+        return "still"
+    return rng.choice([m for m in vocabulary.motions if m != "spin" or subject not in ROUND])
+
+
+def _place(rng: random.Random, motion: str, count: int) -> tuple[float, float]:
+    """The middle of the path: where there is room for the motion and for all subjects."""
     along, across = rng.uniform(-0.08, 0.08), rng.uniform(-0.2, 0.2)
     free = rng.uniform(-0.2, 0.2)
     x, y = {
@@ -70,15 +71,47 @@ def sample_shot(
         "up": (across, along),
         "down": (across, along),
         "still": (across, free),
+        "spin": (across, free),
     }.get(motion, (along, across / 2))
+    return 0.5 + x / count, 0.5 + y / count
+
+
+def sample_shot(
+    rng: int | random.Random,
+    *,
+    vocabulary: Vocabulary = FULL,
+    unseen: bool = False,
+    subject: str | None = None,
+    colour: str | None = None,
+    background: str | None = None,
+    motion: str | None = None,
+    camera: str | None = None,
+) -> Shot:
+    """A random shot, whatever is given held fast. The same seed gives the same shot.
+
+    Only what `vocabulary` holds is drawn, `unseen` or never unseen combinations of looks; what lies outside
+    has to be asked for. A background's pattern always starts in the same place: wandering patterns drown what
+    a motion word does, and slow its learning.
+    """
+    rng = random.Random(rng) if isinstance(rng, int) else rng
+    looks = _looks(rng, vocabulary, unseen)
+    subject, colour, background = subject or looks[0], colour or looks[1], background or looks[2]
+    camera = camera or _camera(rng, vocabulary, background)
+    motion = motion or _motion(rng, vocabulary, subject, camera)
+    count = rng.choice(vocabulary.counts)
+    x, y = _place(rng, motion, count)
     return Shot(
         subject=subject,
         colour=colour,
         background=background,
+        count=count,
         motion=motion,
-        x=0.5 + x,
-        y=0.5 + y,
-        travel=travel,
+        speed="" if motion == "still" else rng.choice(vocabulary.speeds),
+        camera=camera,
+        camera_amount=rng.uniform(0.85, 1.15),
+        x=x,
+        y=y,
+        travel=rng.uniform(0.42, 0.56),
         phase=rng.random(),
-        size=rng.uniform(0.17, 0.24),
+        size=rng.uniform(0.17, 0.24) * (1.0, 0.75, 0.66)[count - 1],
     )

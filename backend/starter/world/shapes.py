@@ -1,4 +1,4 @@
-"""Subjects as signed distance functions: negative inside, in units of the subject's radius.
+"""Plain shapes as signed distance functions: negative inside, in units of the subject's radius.
 
 Each takes points x, y (any shape; x right, y up) and returns distances of that shape.
 """
@@ -10,18 +10,21 @@ from collections.abc import Callable
 
 import torch
 
+Distance = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Points x, y → distances."""
 
-def _ball(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+
+def ball(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return torch.hypot(x, y) - 1
 
 
-def _rectangle(x: torch.Tensor, y: torch.Tensor, half_width: float, half_height: float) -> torch.Tensor:
+def rectangle(x: torch.Tensor, y: torch.Tensor, half_width: float, half_height: float) -> torch.Tensor:
     dx, dy = x.abs() - half_width, y.abs() - half_height
     return torch.hypot(dx.clamp(min=0), dy.clamp(min=0)) + torch.maximum(dx, dy).clamp(max=0)
 
 
 def _box(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return _rectangle(x, y, 0.86, 0.86)
+    return rectangle(x, y, 0.86, 0.86)
 
 
 def _ring(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -29,10 +32,10 @@ def _ring(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _cross(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return torch.minimum(_rectangle(x, y, 1.05, 0.36), _rectangle(x, y, 0.36, 1.05))
+    return torch.minimum(rectangle(x, y, 1.05, 0.36), rectangle(x, y, 0.36, 1.05))
 
 
-def _polygon(x: torch.Tensor, y: torch.Tensor, corners: list[tuple[float, float]]) -> torch.Tensor:
+def polygon(x: torch.Tensor, y: torch.Tensor, corners: list[tuple[float, float]]) -> torch.Tensor:
     """Distance to a closed polygon: nearest edge, signed by counting crossings."""
     distance = torch.full_like(x, math.inf)
     inside = torch.zeros_like(x, dtype=torch.bool)
@@ -54,25 +57,25 @@ def _corners(turns: list[float], radii: list[float]) -> list[tuple[float, float]
 
 
 def _star(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return _polygon(x, y, _corners([i / 10 for i in range(10)], [1.2, 0.52] * 5))
+    return polygon(x, y, _corners([i / 10 for i in range(10)], [1.2, 0.52] * 5))
 
 
 def _triangle(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return _polygon(x, y + 0.15, _corners([0, 1 / 3, 2 / 3], [1.25] * 3))
+    return polygon(x, y + 0.15, _corners([0, 1 / 3, 2 / 3], [1.25] * 3))
 
 
 def _heart(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     x, y = x.abs(), y
     lobe = torch.hypot(x - 0.5, y - 0.35) - 0.58
-    return torch.minimum(lobe, _polygon(x, y, [(0, 0.65), (0.5, 0.65), (0.96, 0.0), (0, -1.1), (-0.3, 0)]))
+    return torch.minimum(lobe, polygon(x, y, [(0, 0.65), (0.5, 0.65), (0.96, 0.0), (0, -1.1), (-0.3, 0)]))
 
 
 def _moon(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return torch.maximum(torch.hypot(x, y) - 1.1, 0.8 - torch.hypot(x - 0.7, y - 0.2))
 
 
-SHAPES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "ball": _ball,
+SHAPES: dict[str, Distance] = {
+    "ball": ball,
     "box": _box,
     "star": _star,
     "ring": _ring,

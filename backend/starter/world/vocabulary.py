@@ -1,0 +1,66 @@
+"""The words of the world, and how many of them a model is taught."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .backgrounds import LAYERS
+from .camera import CAMERAS_INSIDE
+from .motions import MOTIONS_INSIDE, SPEEDS
+from .shapes import SHAPES
+from .things import THINGS
+
+SUBJECTS = tuple(SHAPES | THINGS)
+BACKGROUNDS = tuple(LAYERS)
+COLOURS: dict[str, tuple[float, float, float]] = {
+    "red": (0.90, 0.10, 0.10),
+    "orange": (1.00, 0.55, 0.05),
+    "yellow": (1.00, 0.92, 0.15),
+    "green": (0.10, 0.80, 0.20),
+    "blue": (0.15, 0.30, 0.95),
+    "purple": (0.62, 0.15, 0.80),
+    "white": (0.97, 0.97, 0.97),
+    "black": (0.04, 0.04, 0.04),
+    "cyan": (0.10, 0.88, 0.92),
+    "pink": (1.00, 0.52, 0.72),
+}
+ROUND = ("ball", "ring")
+"""Subjects that nobody sees turn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """What shots are drawn from; `cameras` begins with the locked one, others share `camera_share`."""
+
+    subjects: tuple[str, ...] = SUBJECTS
+    colours: tuple[str, ...] = tuple(COLOURS)
+    backgrounds: tuple[str, ...] = BACKGROUNDS
+    counts: tuple[int, ...] = (1, 1, 2, 3)
+    motions: tuple[str, ...] = MOTIONS_INSIDE
+    speeds: tuple[str, ...] = ("", "", *SPEEDS)
+    cameras: tuple[str, ...] = tuple(CAMERAS_INSIDE)
+    camera_share: float = 0.4
+
+    def says(self, motion: str, camera: str) -> bool:
+        """Whether there are words for how a shot moves."""
+        return motion in self.motions and camera in self.cameras
+
+
+FULL = Vocabulary()
+FIRST = Vocabulary(
+    subjects=SUBJECTS[:8],
+    colours=tuple(COLOURS)[:8],
+    backgrounds=BACKGROUNDS[:8],
+    counts=(1,),
+    motions=("still", "left", "right", "up", "down", "toward", "away"),
+    speeds=("",),
+    cameras=("locked",),
+)
+"""What two CPU cores can teach in an hour or two."""
+VOCABULARIES = {
+    "full": FULL,
+    "first": FIRST,
+    "lesson": replace(FIRST, motions=("right", "down", "toward")),
+    "camera": replace(FIRST, cameras=tuple(CAMERAS_INSIDE), camera_share=0.35),
+}
+"""By name. First a lesson, whose motions do not cancel in their mean: so words for motion take hold."""
