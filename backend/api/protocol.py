@@ -5,6 +5,8 @@ the reader is strict, and `Ready` comes first so that a mismatch is noticed befo
 """
 
 import json
+from bisect import bisect_right
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Literal
 
@@ -21,6 +23,7 @@ __all__ = [
     "Failed",
     "Finished",
     "Generate",
+    "Key",
     "Learn",
     "Message",
     "Motion",
@@ -35,12 +38,15 @@ __all__ = [
     "check",
     "decode",
     "encode",
+    "per_frame",
 ]
 
-VERSION = 1
+VERSION = 2
 Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
+BALANCE = 0.0
+BALANCE_HELP = "0 adds several motions as they were learned; towards 1 they change each layer equally much"
 
 
 # ------------------------------------------------------------------ parts of requests
@@ -69,11 +75,20 @@ class Clip:
 
 
 @value
+class Key:
+    """A strength at a moment of the clip: 0 is its first frame, 1 its last."""
+
+    at: float = limited(0.0, 0.0, 1.0, "0 is the clip's first frame, 1 its last")
+    strength: float = limited(1.0, -2.0, 2.0, "0 is off, 1 as learned, below 0 reversed in sign")
+
+
+@value
 class Motion:
     """A learned motion (a preset folder) and how strongly it acts; 0 is the base to the last bit."""
 
     path: str
     strength: float = limited(1.0, -2.0, 2.0, "0 is off, 1 as learned, below 0 reversed in sign")
+    curve: tuple[Key, ...] = ()  # with keys, in place of `strength`: one that changes over the clip
 
 
 @value
@@ -130,6 +145,7 @@ class Generate:
     base: str = "starter"
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same clip")
     count: int = limited(1, 1, 64, "Clips to make, each with the next seed")
+    balance: float = limited(BALANCE, 0.0, 1.0, BALANCE_HELP)
     sampling: Sampling = Sampling()
     compute: Compute = Compute()
 
@@ -148,6 +164,7 @@ class Edit:
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same clip")
     count: int = limited(1, 1, 64, "Clips to make, each with the next seed")
     inversion_steps: int | None = limited(None, 2, 1000, "DDIM inversion steps")
+    balance: float = limited(BALANCE, 0.0, 1.0, BALANCE_HELP)
     sampling: Sampling = Sampling()
     compute: Compute = Compute()
 
@@ -208,6 +225,29 @@ class Cancelled:
 Request = Learn | Generate | Edit
 Outcome = Finished | Failed | Cancelled  # every job ends in exactly one
 Message = Learn | Generate | Edit | Cancel | Ready | Progress | Preview | Finished | Failed | Cancelled
+
+
+def per_frame(strength: float, curve: Sequence[Key], frames: int) -> tuple[float, ...]:
+    """The strength at each of `frames` frames (two or more): the curve's where it has keys, else `strength`.
+
+    Straight between keys, and held before the first and after the last. Of two keys at one moment the
+    later in the sequence holds from there on: a step.
+    """
+    if not curve:
+        return (strength,) * frames
+    keys = sorted(curve, key=lambda key: key.at)
+    return tuple(_between(keys, i / (frames - 1)) for i in range(frames))
+
+
+def _between(keys: Sequence[Key], at: float) -> float:
+    after = bisect_right(keys, at, key=lambda key: key.at)
+    if after == 0:
+        return keys[0].strength
+    if after == len(keys):
+        return keys[-1].strength
+    a, b = keys[after - 1], keys[after]
+    share = (at - a.at) / (b.at - a.at)
+    return a.strength + share * (b.strength - a.strength)
 
 
 def encode(message: Message) -> bytes:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from backend.api import presets as preset_folders
 from backend.api.protocol import (
+    BALANCE,
     Compute,
     Edit,
     Generate,
@@ -89,6 +90,7 @@ def generate(
     prompt: o.Prompt,
     out: o.OutFile,
     motion: o.Motions = [],  # noqa: B006
+    balance: o.Balance = BALANCE,
     base: o.Base = "starter",
     frames: Annotated[int | None, o.option("--frames", help="Frames that the model makes.")] = None,
     length: o.Length = None,
@@ -107,7 +109,7 @@ def generate(
     """Make clips of --prompt that move as the motions say."""
     request = Generate(
         job="", prompt=prompt, out=o.absolute(out), motions=tuple(o.motion(m, library) for m in motion),
-        base=o.base(base), seed=seed, count=count,
+        base=o.base(base), seed=seed, count=count, balance=balance,
         sampling=o.sampling(size, fps, frames=frames, length=length, steps=steps, guidance=guidance),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
@@ -123,6 +125,7 @@ def edit(
     looks: Annotated[str, o.option("--looks", help="What is seen in the clip.")] = "",
     follow: Annotated[float, o.option("--follow", metavar="0..1", help="How closely.")] = 1.0,
     motion: o.Motions = [],  # noqa: B006
+    balance: o.Balance = BALANCE,
     base: o.Base = "starter",
     first: o.First = 0,
     frames: o.Used = None,
@@ -143,7 +146,7 @@ def edit(
     request = Edit(
         job="", clip=o.clips([clip], [looks], first, frames, False)[0], prompt=prompt, out=o.absolute(out),
         follow=follow, motions=tuple(o.motion(m, library) for m in motion), base=o.base(base), seed=seed,
-        count=count, inversion_steps=inversion_steps,
+        count=count, inversion_steps=inversion_steps, balance=balance,
         sampling=o.sampling(size, fps, length=length, guidance=guidance),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip

@@ -14,9 +14,11 @@ import typer
 
 from backend.api.library import default_library
 from backend.api.protocol import (
+    BALANCE_HELP,
     Clip,
     Edit,
     Generate,
+    Key,
     Learn,
     Memory,
     Motion,
@@ -41,8 +43,14 @@ def option(*names: str, help: str, metavar: str | None = None, **more: Any) -> A
 
 Motions = Annotated[
     list[str],
-    option("--motion", metavar="DIR[:STRENGTH]", help="A learned motion; give several to mix them."),
+    option(
+        "--motion",
+        metavar="DIR[:STRENGTH]",
+        help="A learned motion; give several to mix them. A strength may change over the clip, from 0, its"
+        " first frame, to 1, its last: dance:0@0,1@0.5 grows to 1 until half way.",
+    ),
 ]
+Balance = Annotated[float, option("--balance", metavar="0..1", help=BALANCE_HELP)]
 Prompt = Annotated[str, option("--prompt", help="What should be seen.")]
 OutFile = Annotated[Path, option("--out", metavar="FILE.mp4", help="Where the clip goes.")]
 Base = Annotated[str, option("--base", help="Base model: starter, a diffusers folder, or a hub name.")]
@@ -76,18 +84,26 @@ def base(name: str) -> str:
 
 
 def motion(text: str, library: Path) -> Motion:
-    """DIR or DIR:STRENGTH, where DIR may be the name of a motion in the library.
+    """DIR, DIR:STRENGTH or DIR:STRENGTH@MOMENT,… where DIR may be the name of a motion in the library.
 
-    A number after the last colon is the strength, so that C:\\motions\\dance is a path.
+    Strengths come after the last colon, so that C:\\motions\\dance is a path.
     """
-    path, colon, strength = text.rpartition(":")
+    path, _, words = text.rpartition(":")
     try:
-        chosen = Motion(path=path, strength=float(strength)) if colon else Motion(path=text)
+        chosen = Motion(path=path, **strength(words)) if path else Motion(path=text)
     except ValueError:
         chosen = Motion(path=text)
     kept = library / "presets" / chosen.path
     here = kept if not Path(chosen.path).expanduser().exists() and kept.is_dir() else chosen.path
     return dataclasses.replace(chosen, path=absolute(here))
+
+
+def strength(words: str) -> dict[str, Any]:
+    """ "0.5" or "0@0,1@0.5" → the fields of a Motion that say so. Raises ValueError for other words."""
+    if "@" not in words:
+        return {"strength": float(words)}
+    keys = [key.split("@") for key in words.split(",")]
+    return {"curve": tuple(Key(at=float(at), strength=float(value)) for value, at in keys)}
 
 
 def clips(

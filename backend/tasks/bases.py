@@ -3,13 +3,15 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend.api.presets import Preset, read_preset
-from backend.api.protocol import Compute, Motion
+from backend.api.protocol import Compute, Motion, per_frame
 from backend.diffusion.adapters import Lora, State, fits
+from backend.diffusion.stacking import Part, balanced, stacked
 from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
 from backend.families.base import Family
@@ -26,15 +28,16 @@ def open_base(name: str, compute: Compute, run: Run) -> Family:
 
 @dataclass(frozen=True)
 class LoadedMotion:
+    asked: Motion
     preset: Preset
-    lora: Lora
+    lora: Lora  # as learned
     hash: str  # of the weights file
     note: str = ""
 
 
 def load_motions(motions: Sequence[Motion], family: Family) -> list[LoadedMotion]:
-    """The motions that act (strength not 0), checked against the base."""
-    return [load_motion(m, family) for m in motions if m.strength != 0]
+    """The motions that act (not 0 all through), checked against the base."""
+    return [load_motion(m, family) for m in motions if any(k.strength for k in m.curve or (m,))]
 
 
 def load_motion(motion: Motion, family: Family) -> LoadedMotion:
@@ -63,7 +66,15 @@ def load_motion(motion: Motion, family: Family) -> LoadedMotion:
             "Restore them from a copy, or learn it again.",
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    return LoadedMotion(preset, Lora(state, motion.strength * scale), digest, note)
+    return LoadedMotion(motion, preset, Lora(state, scale), digest, note)
+
+
+@contextmanager
+def acting(family: Family, motions: Sequence[LoadedMotion], frames: int, balance: float) -> Iterator[None]:
+    """Inside the block the motions act on the base, on clips of that many frames."""
+    parts = [Part(m.lora, per_frame(m.asked.strength, m.asked.curve, frames)) for m in motions]
+    with stacked(family.denoiser, balanced(parts, balance), family.frame_layer):
+        yield
 
 
 def read_lora(path: Path) -> tuple[State, float]:

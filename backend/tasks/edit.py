@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from backend.api.protocol import Clip, Edit
-from backend.diffusion.adapters import merged
 from backend.diffusion.sampling import ddim_invert, follow_source
 from backend.families.base import Family
 from backend.media import clips
-from backend.tasks.bases import load_motions, open_base, with_motion_words
+from backend.tasks.bases import acting, load_motions, open_base, with_motion_words
 from backend.tasks.generate import (
     Native,
     Prompted,
@@ -41,7 +40,7 @@ def edit(request: Edit, run: Run) -> Result:
     inverted = inverted_latent(family, request.clip, s, steps, run)
     prompted = embed(family, with_motion_words(request.prompt, [m.preset.motion for m in motions]), s)
     outputs = []
-    with merged(family.denoiser, [m.lora for m in motions]):
+    with acting(family, motions, s.frames, request.balance):
         for i in range(request.count):
             noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)
             frames = make_clip(family, prompted, noise, s, run)

@@ -11,12 +11,11 @@ from torch import Tensor
 
 from backend.api.protocol import Edit, Generate, Rate, Sampling
 from backend.api.values import to_plain
-from backend.diffusion.adapters import merged
 from backend.diffusion.sampling import Predict, ddim_sample
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
-from backend.tasks.bases import LoadedMotion, load_motions, open_base, with_motion_words
+from backend.tasks.bases import LoadedMotion, acting, load_motions, open_base, with_motion_words
 from backend.tasks.prepare import seeded
 from backend.tasks.run import Result, Run
 
@@ -55,7 +54,7 @@ def generate(request: Generate, run: Run) -> Result:
     motions = load_motions(request.motions, family)
     prompted = embed(family, with_motion_words(request.prompt, [m.preset.motion for m in motions]), s)
     outputs = []
-    with merged(family.denoiser, [m.lora for m in motions]):
+    with acting(family, motions, s.frames, request.balance):
         for i in range(request.count):
             which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
             noise = clip_noise(family, s, request.seed + i)

@@ -16,6 +16,7 @@ from backend.api.protocol import (
     Edit,
     Finished,
     Generate,
+    Key,
     Learn,
     Message,
     Motion,
@@ -24,6 +25,7 @@ from backend.api.protocol import (
     check,
     decode,
     encode,
+    per_frame,
 )
 from backend.api.settings import CustomizeAVideo
 from backend.errors import UserError
@@ -116,6 +118,33 @@ def test_a_bad_line_is_refused_and_the_place_named(line: bytes, complaint: str) 
     assert complaint in str(caught.value)
 
 
+def test_a_request_from_before_curves_is_still_read() -> None:
+    line = GENERATE + b', "motions": [{"type": "Motion", "path": "m", "strength": 0.5}]}'
+    assert decode(line).motions == (Motion(path="m", strength=0.5),)
+
+
+def test_a_strength_without_keys_is_the_same_at_every_frame() -> None:
+    assert per_frame(0.7, (), 3) == (0.7, 0.7, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("keys", "strengths"),
+    [
+        ([(0.5, 0.3)], [0.3] * 5),
+        ([(0, 0), (1, 1)], [0, 0.25, 0.5, 0.75, 1]),
+        ([(1, 1), (0, 0)], [0, 0.25, 0.5, 0.75, 1]),
+        ([(0.25, 0), (0.75, 2)], [0, 0, 1, 2, 2]),
+        ([(0.5, 0), (0.5, 1)], [0, 0, 1, 1, 1]),
+        ([(0, 0.1), (0.25, 0.2), (0.5, 0.4), (0.75, 0.8), (1, 1.6)], [0.1, 0.2, 0.4, 0.8, 1.6]),
+    ],
+)
+def test_a_curve_is_straight_between_its_keys_and_held_outside(
+    keys: list[tuple[float, float]], strengths: list[float]
+) -> None:
+    curve = tuple(Key(at=at, strength=strength) for at, strength in keys)
+    assert per_frame(1.0, curve, 5) == pytest.approx(strengths)
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_what_is_not_a_number_is_never_written(number: float) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
@@ -137,6 +166,9 @@ def learn(**changes: Any) -> Learn:
         (generate(seed=-1), "Seed is -1, outside 0 to 2.14748e+09."),
         (generate(motions=(Motion(path="m", strength=2.1),)), "Strength is 2.1, outside -2 to 2."),
         (generate(motions=(Motion(path="m", strength=float("nan")),)), "Strength is nan"),
+        (generate(motions=(Motion(path="m", curve=(Key(at=1.5),)),)), "At is 1.5, outside 0 to 1."),
+        (generate(motions=(Motion(path="m", curve=(Key(strength=-3.0),)),)), "Strength is -3"),
+        (generate(balance=1.1), "Balance is 1.1, outside 0 to 1."),
         (generate(sampling=Sampling(frames=1)), "Frames is 1, outside 2 to 256."),
         (generate(sampling=Sampling(width=4096)), "Width is 4096"),
         (generate(sampling=Sampling(rate=Rate(num=0))), "Num is 0"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.api.protocol import Generate, Learn, Motion, Rate, Sampling
+from backend.api.protocol import Generate, Key, Learn, Motion, Rate, Sampling
 from backend.api.settings import CustomizeAVideo
 from backend.cli import options
 from backend.errors import UserError
@@ -25,6 +25,24 @@ from backend.errors import UserError
 )
 def test_the_strength_is_the_number_after_the_last_colon(text: str, path: str, strength: float) -> None:
     assert options.motion(text, Path("/library")) == Motion(path=options.absolute(path), strength=strength)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "keys"),
+    [
+        ("/m/dance:0@0,1@0.5", "/m/dance", [(0, 0), (1, 0.5)]),
+        ("/m/dance:-1@1", "/m/dance", [(-1, 1)]),
+        ("/m/take:2:0@0.5,1@0.5", "/m/take:2", [(0, 0.5), (1, 0.5)]),
+        ("/m/dance:1@", "/m/dance:1@", []),
+        ("/m/me@home:dance", "/m/me@home:dance", []),
+        ("/m/dance:0,1@0.5", "/m/dance:0,1@0.5", []),
+    ],
+)
+def test_a_strength_that_changes_is_written_as_strengths_at_moments(
+    text: str, path: str, keys: list[tuple[float, float]]
+) -> None:
+    curve = tuple(Key(strength=value, at=at) for value, at in keys)
+    assert options.motion(text, Path("/library")) == Motion(path=options.absolute(path), curve=curve)
 
 
 def test_a_motion_of_the_library_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
