@@ -10,20 +10,25 @@ ROOT = Path(__file__).parents[1]
 
 BELOW_TASKS = {"backend.methods", "backend.families", "backend.diffusion", "backend.media"}
 API = {"backend.api", "backend.errors"}
+METHODS_SHARE = {"backend.methods.base", "backend.methods.losses", "backend.methods.wording"}
 
 MAY_IMPORT = {  # file or folder (longest match wins) -> what of ours it may import, with all that is below
     "build.py": {"backend.api.environment", "backend.errors"},
     "tools": set(),
+    "tools/blender_shots": {"tools.blender_shots"},
+    "tools/blender_shots/plan.py": {"backend.starter"},
     "blender_addon": {"blender_addon"} | API,
     "backend/__init__.py": set(),
     "backend/__main__.py": {"backend.service"} | API,
-    "backend/cli": {"backend.cli", "backend.service", "backend.tasks"} | BELOW_TASKS | API,
+    "backend/cli": {"backend.bench.commands", "backend.cli", "backend.service", "backend.tasks"} | BELOW_TASKS | API,
     "backend/bench": {"backend"},
     "backend/service": {"backend.service", "backend.tasks"} | API,
     "backend/tasks": {"backend.tasks"} | BELOW_TASKS | API,
-    "backend/methods": {"backend.methods.base", "backend.api.settings"},
+    "backend/methods": {*METHODS_SHARE, "backend.api.settings"},  # a paper never imports another
     "backend/methods/__init__.py": {"backend.methods", "backend.api.settings"},
-    "backend/methods/base.py": {"backend.diffusion"},
+    "backend/methods/base.py": {"backend.diffusion", "backend.api.settings"},
+    "backend/methods/losses.py": {"backend.methods.base", "backend.diffusion", "backend.api.settings"},
+    "backend/methods/wording.py": set(),
     "backend/families": {"backend.families", "backend.diffusion"} | API,
     "backend/diffusion": {"backend.diffusion", "backend.errors"},
     "backend/media": {"backend.media"} | API,
@@ -35,6 +40,8 @@ MAY_IMPORT = {  # file or folder (longest match wins) -> what of ours it may imp
 MAY_USE = {  # where it matters: the third-party packages a folder may import
     "build.py": set(),
     "tools": {"bpy", "bl_ext"},
+    "tools/blender_shots": {"bpy", "mathutils", "numpy"},
+    "tools/blender_shots/plan.py": {"numpy", "torch", "cv2"},
     "blender_addon": {"bpy", "bpy_extras", "mathutils", "numpy"},
     "backend/__main__.py": set(),
     "backend/service": {"torch", "filelock"},
