@@ -1,0 +1,30 @@
+"""`restage bench …`: what each thing is worth, measured here. Heavy imports wait until it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Measure Restage on this machine.")
+
+Out = Annotated[Path, typer.Option(help="Where the figures go as JSON; a table and pictures go beside it.")]
+
+
+@app.command()
+def starter(
+    out: Out = Path("bench/starter.json"),
+    base: Annotated[Path | None, typer.Option(help="A starter's folder, instead of the one shipped.")] = None,
+    prompts: Annotated[int, typer.Option(min=2, help="How many; half of them held out.")] = 200,
+    seed: int = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Sampling steps, instead of the profile's.")
+    ] = None,
+    guidance: Annotated[float | None, typer.Option(help="Instead of the profile's.")] = None,
+    inverted: Annotated[int, typer.Option(min=1, help="Clips that are inverted and sampled again.")] = 8,
+) -> None:
+    """How well the starter follows its prompts, against the world that it was taught."""
+    from backend.bench.starter import WEIGHTS, bench_starter
+
+    asked = {"sampling_steps": steps, "guidance": guidance}
+    settings = {name: value for name, value in asked.items() if value is not None}
+    typer.echo(bench_starter(base or WEIGHTS, prompts, seed, inverted, out, **settings))
