@@ -19,6 +19,17 @@ Stop = Callable[[], Literal["", "cancel", "shutdown"]]
 GPU_MEMORY = ("The GPU is out of memory.", "Use fewer frames, a smaller size or the low memory mode.")
 MEMORY = ("The computer is out of memory.", "Close other programs, or use fewer frames or a smaller size.")
 DISK = ("The disk is full.", "Free some space, or choose a library folder on another disk.")
+PLACE_HINT = "Choose another place, or change who may read and write there."
+# What the operating system says of a file that it will not give.
+PLACE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+)
 # How torch and its libraries say it when they do not raise OutOfMemoryError.
 GPU_WORDS = ("CUDA out of memory", "CUDA error: out of memory", "ALLOC_FAILED", "MPS backend out of memory")
 CPU_WORDS = ("not enough memory", "can't allocate memory", "Cannot allocate memory")
@@ -45,6 +56,7 @@ class Worker:
         try:
             with jobs.taken(self._library, request, fresh) as job:
                 outcome = self._attempt(job, request, stop)
+            jobs.sweep(self._library)
         except UserError as error:  # the job could not be taken
             outcome = Failed(job=request.job, error=error.message, hint=error.hint)
         except OSError as error:  # its folder cannot be written
@@ -64,6 +76,7 @@ class Worker:
             job.log(f"Stopped: {stopped.reason}")
             if stopped.reason == "cancel":
                 job.set_state("cancelled")
+                job.drop_work()
             return Cancelled(job=request.job)
         except UserError as error:
             outcome = Failed(job=request.job, error=error.message, hint=error.hint)
@@ -98,6 +111,7 @@ def _record(job: jobs.Job, outcome: Finished | Failed) -> None:
     if isinstance(outcome, Finished):
         job.log(f"Finished after {outcome.seconds:.1f} s: {', '.join(outcome.outputs)}")
         job.set_state("finished", outputs=outcome.outputs, seconds=outcome.seconds)
+        job.drop_work()
     else:
         job.log(f"Failed: {outcome.error} {outcome.hint}\n{outcome.traceback}")
         job.set_state("failed", error=outcome.error, hint=outcome.hint)
@@ -113,6 +127,8 @@ def _failure(job: str, error: BaseException) -> Failed:
         known = MEMORY
     elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
         known = DISK
+    elif isinstance(error, OSError) and error.errno in PLACE and error.filename:
+        known = (f"{error.filename} cannot be used: {error.strerror}.", PLACE_HINT)
     if known:
         return Failed(job=job, error=known[0], hint=known[1])
     return Failed(

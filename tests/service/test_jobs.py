@@ -84,6 +84,67 @@ def test_the_last_job_to_make_something_is_known(tmp_path: Path) -> None:
     assert jobs.last_to_make(tmp_path, "/elsewhere") == ""
 
 
+def end(library: Path, name: str, state: jobs.State, at: str = "") -> Path:
+    """A job as it is left in `state`; `at` is when."""
+    with jobs.taken(library, Generate(job=name, prompt="p", out="/o")) as job:
+        (job.folder / "checkpoints").mkdir()
+        job.set_state(state)
+    if at:
+        write = {"schema": 1, "state": state, "at": at}
+        (job.folder / "state.json").write_text(json.dumps(write))
+    return job.folder
+
+
+def test_a_job_that_is_over_keeps_what_can_be_read_and_nothing_to_go_on_from(tmp_path: Path) -> None:
+    with jobs.taken(tmp_path, ASKED) as job:
+        (job.folder / "checkpoints" / "0-000010").mkdir(parents=True)
+        (job.folder / "previews").mkdir()
+        (job.folder / "prepared.safetensors").write_bytes(b"latents")
+        job.log("Learn started")
+        job.set_state("cancelled")
+        job.drop_work()
+    left = {path.name for path in job.folder.iterdir()}
+    assert left - {"lock"} == {"request.json", "state.json", "log.txt", "previews"}
+
+
+def test_the_oldest_jobs_that_have_ended_are_removed_and_no_other(tmp_path: Path) -> None:
+    for i, state in enumerate(("finished", "failed", "cancelled", "finished")):
+        end(tmp_path, f"ended-{i}", state, f"2026-11-20T18:00:0{i}.000+00:00")
+    interrupted = end(tmp_path, "interrupted", "running", "2026-01-01T00:00:00.000+00:00")
+    assert jobs.sweep(tmp_path, keep=2) == ["ended-1", "ended-0"]
+    left = [(job.id, job.state) for job in jobs.all_jobs(tmp_path)]
+    assert left == [("ended-3", "finished"), ("ended-2", "cancelled"), ("interrupted", "interrupted")]
+    assert (interrupted / "checkpoints").exists()
+
+
+def test_a_job_that_a_process_holds_is_not_removed(tmp_path: Path) -> None:
+    folder = end(tmp_path, "held", "finished")
+    with FileLock(folder / "lock", timeout=0):
+        assert jobs.sweep(tmp_path, keep=0) == []
+        assert not jobs.remove(tmp_path, "held")
+    assert jobs.state_of(tmp_path, "held") == "finished"
+    assert jobs.remove(tmp_path, "held")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("folder", ["newer", ".hidden"])
+def test_what_is_not_known_is_not_swept_away(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "jobs" / folder).mkdir(parents=True)
+    (tmp_path / "jobs" / folder / "state.json").write_text('{"schema": 2, "state": "finished"}')
+    assert jobs.sweep(tmp_path, keep=0) == []
+    assert (tmp_path / "jobs" / folder).exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"state": "finished"}', "\0\0\0"])
+def test_a_job_whose_state_is_damaged_is_new_again(tmp_path: Path, text: str) -> None:
+    folder = end(tmp_path, "j", "finished")
+    (folder / "state.json").write_text(text)
+    (folder / "request.json").write_text(text)
+    assert jobs.state_of(tmp_path, "j") == "new"
+    with jobs.taken(tmp_path, ASKED):
+        assert jobs.state_of(tmp_path, "j") == "running"
+
+
 def test_what_schema_1_wrote_is_read(tmp_path: Path) -> None:
     """Frozen: these lines never change. A new schema gets a new sample beside them."""
     folder = tmp_path / "jobs" / "j"

@@ -1,10 +1,14 @@
 """One request, one ending, and what stays in the job's folder."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from backend.api.protocol import Cancelled, Failed, Finished, Generate, Message, Preview, Progress, Request
+from backend.errors import UserError
 from backend.service import jobs
-from backend.service.worker import Perform, Worker
+from backend.service.worker import PLACE_HINT, Perform, Worker
 from backend.tasks.run import Result, Run, Stopped
 
 ASKED = Generate(job="j", prompt="p", out="/o.mp4")
@@ -72,11 +76,35 @@ def test_a_task_that_stops_of_itself_has_one_ending_too(tmp_path: Path) -> None:
     assert work(tmp_path, perform)[-1] == Cancelled(job="j")
 
 
-def test_a_library_that_cannot_be_written_fails_the_job(tmp_path: Path) -> None:
+def test_a_library_that_cannot_be_written_fails_the_job_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "jobs").write_text("a file where the folder should be")
     failed = work(tmp_path, lambda request, run: Result(()))[-1]
     assert isinstance(failed, Failed)
-    assert "jobs" in failed.error
+    assert str(tmp_path / "jobs") in failed.error
+    assert failed.hint == PLACE_HINT
+    assert failed.traceback == ""
+
+
+@pytest.mark.parametrize(("failing", "kept"), [(False, False), (True, True)])
+def test_only_a_job_that_failed_keeps_what_it_had_learned(tmp_path: Path, failing: bool, kept: bool) -> None:
+    def perform(request: Request, run: Run) -> Result:
+        (run.folder / "checkpoints").mkdir()
+        if failing:
+            raise UserError("The disk is full.", "Free some space.")
+        return Result(())
+
+    work(tmp_path, perform)
+    assert (tmp_path / "jobs" / "j" / "checkpoints").exists() == kept
+
+
+def test_each_job_that_ends_sweeps_away_those_that_are_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "KEPT", 2)
+    for i in range(4):
+        request = replace(ASKED, job=f"j{i}")
+        Worker(tmp_path, lambda message: None, lambda r, run: Result(())).work(request, lambda: "")
+    assert [job.id for job in jobs.all_jobs(tmp_path)] == ["j3", "j2"]
 
 
 def test_the_job_folder_is_free_when_its_ending_is_told(tmp_path: Path) -> None:
