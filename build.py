@@ -1,6 +1,6 @@
 """Restage's one entrance: python3 build.py setup | demo | test | check | package | bench | lock
 
-setup     make the backend's environment under build/library (Python 3.11, torch for this machine's GPU)
+setup     make the backend's environment (torch for this machine's GPU) and the command build/restage
 demo      learn the motion of a clip in headless Blender and make new clips with it; leaves demo/
 test      build the extension, then run every test; further arguments go to pytest
 check     formatting, types and architecture
@@ -11,8 +11,12 @@ lock      choose the newest versions that pyproject.toml allows and pin them
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 (said before anything newer is imported)
-    sys.exit("Restage's build needs Python 3.11 or newer. Start it as: python3.11 build.py setup")
+if sys.version_info < (3, 11):  # noqa: UP036 (said before anything newer is imported; 3.6 reads this file)
+    sys.exit(
+        "Restage's build needs Python 3.11 or newer; this is %d.%d.\n" % sys.version_info[:2]  # noqa: UP031
+        + "Install one (python.org, or your system's packages) and start it as: python3.11 build.py "
+        + " ".join(sys.argv[1:])
+    )
 
 import hashlib
 import os
@@ -31,6 +35,7 @@ from backend.errors import UserError
 ROOT = Path(__file__).resolve().parent
 BUILD, DEMO, DIST = ROOT / "build", ROOT / "demo", ROOT / "dist"
 LIBRARY = BUILD / "library"  # what the demo and the bench learn and make, and the backend's environment
+UV = LIBRARY / "environment" / "uv"  # where the backend's environment looks for it too
 STAGE = BUILD / "stage" / "restage"  # the extension as a folder
 LOCKS = ROOT / "tests" / "locks"
 BLENDERS = {  # the bpy wheels that tests run on: the Python of each, and what its lock is made from
@@ -78,7 +83,7 @@ def made(name: str, *locks: Path, python: str = environment.PYTHON) -> Path:
     """The interpreter of an environment under build/, made from `locks` unless it is there."""
     digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
     folder = BUILD / name / digest[:12]
-    environment.build(folder, locks, report, tools=BUILD / "uv", python=python)
+    environment.build(folder, locks, report, tools=UV, python=python)
     return environment.program(folder, "python")
 
 
@@ -97,7 +102,8 @@ def blender_python(version: str) -> Path:
     if not found.exists():
         if "cannot open shared object" in import_bpy(python):
             install_libraries()
-        if complaint := import_bpy(python):
+        complaint = import_bpy(python)
+        if complaint:
             raise UserError(f"Blender {version} does not start: {complaint}")
         found.touch()
     return python
@@ -171,9 +177,10 @@ def package() -> Path:
 
 def setup() -> None:
     folder = environment.make(LIBRARY, report)
-    command = environment.program(folder, "python"), folder / "restage.py"
-    run(*command, "doctor", RESTAGE_LIBRARY=LIBRARY)
-    say(f"Ready. The restage command is in {command[0].parent}")
+    launcher = environment.program(folder, "restage")
+    command = shutil.copy(launcher.with_suffix(".cmd") if os.name == "nt" else launcher, BUILD)
+    say(f"The command is {command}. What its doctor says:")
+    run(command, "doctor")
 
 
 def demo() -> None:
@@ -225,7 +232,7 @@ def bench() -> None:
 
 def lock() -> None:
     """Pin every package. What CUDA builds of torch need is left out: torch pins that itself, per build."""
-    uv = environment.find_uv(BUILD / "uv", report)
+    uv = environment.find_uv(UV, report)
     developers = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
     compile_lock(uv, "pyproject.toml", environment.LOCK, environment.PYTHON)
     compile_lock(uv, "-", LOCKS / "dev.lock", environment.PYTHON, developers)
@@ -260,12 +267,25 @@ COMMANDS: dict[str, Callable[..., object]] = {
 
 def main() -> None:
     name, *arguments = sys.argv[1:] or [""]
+    if name in ("help", "--help", "-h") or ("--help" in arguments and name != "test"):
+        print(__doc__)
+        return
     if name not in COMMANDS or (arguments and name != "test"):
-        sys.exit(__doc__)
+        wrong = f"{name} takes no {arguments[0]!r}." if name in COMMANDS else f"There is no command {name!r}."
+        sys.exit(f"{wrong if name else 'Say what to do.'} Choose one:\n\n{__doc__}")
     try:
         COMMANDS[name](*arguments)
     except UserError as error:
         sys.exit(f"\n{error.message}\n{error.hint}")
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        sys.exit(
+            f"\n{ROOT} cannot be built in: {error.strerror or error}{where}.\n"
+            "Make room on the disk, and see that you may write there."
+        )
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on from what is there.", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """The entrance and the environment it makes: real processes, and a stand-in for uv."""
 
+import ast
+import errno
 import os
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,13 +16,16 @@ import build
 from backend.api import environment
 from backend.errors import UserError
 
+if sys.platform != "win32":
+    import fcntl
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for uv is a shell script")
 
 WORKING_UV = """\
 case "$*" in
     --version) echo "uv 0.13.8" ;;
     venv*) for folder in "$@"; do :; done
-        rm -rf $folder; mkdir -p $folder/bin; touch $folder/bin/python ;;
+        rm -rf "$folder"; mkdir -p "$folder/bin"; touch "$folder/bin/python" ;;
 esac
 echo "$*" >> $UV_CALLS
 echo "Installed 52 packages"
@@ -101,7 +107,10 @@ def test_a_failed_install_leaves_no_environment_that_looks_whole(tmp_path: Path,
     [
         ("error: Failed to fetch: `torch`\n  Caused by: dns error: failed to lookup address", "downloaded"),
         ("error: failed to write: No space left on device (os error 28)", "disk is full"),
-        ("error: No interpreter found for Python 3.11 in search path", "No Python 3.11"),
+        ("error: No interpreter found for Python 3.11 in search path", "No Python 3.11 was"),
+        ("error: No interpreter found for Python 3.13 in search path", "No Python 3.13 was"),
+        ("error: failed to open file: Read-only file system (os error 30)", "cannot be written"),
+        ("torch==2.13.0 has no wheels with a matching platform tag", "not made for this kind of computer"),
         ("error: failed to create directory: Permission denied (os error 13)", "cannot be written"),
     ],
 )
@@ -136,6 +145,31 @@ def test_two_processes_never_make_the_same_environment(tmp_path: Path, uv: Path)
     assert environment.state(tmp_path) == "ready"
 
 
+def test_a_step_that_outlives_a_kill_keeps_the_next_one_from_starting(tmp_path: Path, uv: Path) -> None:
+    """The next would clear the folder that it still writes into."""
+    stay = f'exec {sys.executable} -c "print(flush=True); input()" < {tmp_path / "end"}'
+    write_program(uv, f"case $1 in --version) echo 'uv 0.13.8' ;; venv) echo venv; {stay} ;; esac")
+    os.mkfifo(tmp_path / "end")
+    program = (
+        "import sys; from pathlib import Path; from backend.api import environment\n"
+        "environment.make(Path(sys.argv[1]), lambda line: print(line, flush=True))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "library")]
+    with subprocess.Popen(command, cwd=build.ROOT, stdout=subprocess.PIPE, text=True) as maker:
+        assert maker.stdout is not None
+        assert any(line == "venv\n" for line in iter(maker.stdout.readline, ""))
+        maker.kill()
+    with pytest.raises(UserError, match="Another Restage is making"):
+        environment.make(tmp_path / "library", str)
+    (tmp_path / "end").write_text("go\n")
+    write_program(uv, WORKING_UV)
+    lock = environment.environment_folder(tmp_path / "library")
+    with open(lock.with_name(f".{lock.name}.lock"), "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # waits for the step to end
+    environment.make(tmp_path / "library", str)
+    assert environment.state(tmp_path / "library") == "ready"
+
+
 def test_another_lock_file_is_another_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = environment.environment_folder(tmp_path)
     changed = tmp_path / "requirements.lock"
@@ -156,14 +190,30 @@ def test_a_uv_that_is_too_old_is_not_used(tmp_path: Path, uv: Path) -> None:
     private = environment.program(tmp_path / "tools", "uv")
     private.parent.mkdir(parents=True)
     private.touch()
+    (tmp_path / "tools" / environment.MARKER).touch()
     assert environment.find_uv(tmp_path / "tools", str) == private
+
+
+def test_a_uv_that_was_half_fetched_is_fetched_again(
+    tmp_path: Path, uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_program(uv, 'echo "uv 0.4.30"')
+    private = environment.program(tmp_path / "tools", "uv")
+    private.parent.mkdir(parents=True)
+    private.write_bytes(b"half of a program")
+    ran: list[Sequence[object]] = []
+    monkeypatch.setattr(environment, "_run", lambda command, *others: ran.append(command))
+    environment.find_uv(tmp_path / "tools", str)
+    assert [command[1:3] for command in ran] == [["-m", "venv"], ["-m", "pip"]]
+    environment.find_uv(tmp_path / "tools", str)
+    assert len(ran) == 2
 
 
 def test_the_restage_command_runs_this_backend(
     tmp_path: Path, uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    folder = environment.make(tmp_path, str)
+    folder = environment.make(tmp_path / 'a folder of "Zoë\'s" $HOME', str)
     write_program(environment.program(folder, "python"), f'exec {sys.executable} "$@"')
     command = [environment.program(folder, "restage"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
@@ -225,9 +275,60 @@ def test_the_zip_that_is_tested_is_what_the_sources_give(staged: Path, tmp_path:
     assert (tmp_path / "again.zip").read_bytes() == Path(os.environ["RESTAGE_ZIP"]).read_bytes()
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["check", "something"]])
-def test_a_wrong_command_is_answered_with_the_list_of_commands(arguments: list[str]) -> None:
+def ask(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(build.ROOT / "build.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "Say what to do."),
+        (["nonsense"], "There is no command 'nonsense'."),
+        (["check", "something"], "check takes no 'something'."),
+    ],
+)
+def test_a_wrong_command_is_answered_with_the_list_of_commands(arguments: list[str], sentence: str) -> None:
+    done = ask(*arguments)
     assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
     assert "setup | demo | test | check | package" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_python_that_is_too_old_reads_the_file_as_far_as_the_sentence_about_it() -> None:
+    ast.parse((build.ROOT / "build.py").read_text("utf-8"), feature_version=(3, 6))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["help"], ["lock", "--help"]])
+def test_help_is_no_error(arguments: list[str]) -> None:
+    done = ask(*arguments)
+    assert done.returncode == 0
+    assert "setup | demo | test | check | package" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words", "code"),
+    [
+        (UserError("The clip is upside down.", "Turn it."), "The clip is upside down.\nTurn it.", None),
+        (OSError(errno.EROFS, "Read-only file system", "/there"), "Read-only file system (/there)", None),
+        (KeyboardInterrupt(), "The same command goes on", 130),
+    ],
+)
+def test_what_stops_a_command_is_a_sentence_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    trouble: BaseException,
+    words: str,
+    code: int | None,
+) -> None:
+    def setup() -> None:
+        raise trouble
+
+    monkeypatch.setitem(build.COMMANDS, "setup", setup)
+    monkeypatch.setattr(sys, "argv", ["build.py", "setup"])
+    with pytest.raises(SystemExit) as left:
+        build.main()
+    assert words in f"{capsys.readouterr().err}{left.value}"
+    assert left.value.code == code or code is None
+    assert left.value.code

@@ -6,7 +6,6 @@ leaves behind has no marker, and the next `make` starts it over from uv's cache.
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -14,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from ..errors import UserError
 from .library import write_whole
@@ -24,13 +23,16 @@ LOCK = BACKEND / "requirements.lock"
 PYTHON = "3.11"  # what the lock is made for; uv finds or fetches it
 UV = "uv==0.13.8"  # fetched where the machine has none, or one that is too old
 OLDEST_UV = (0, 7)  # knows --torch-backend
-MARKER = "complete"
+MARKER = "complete"  # in a folder that is whole; written last
 
 Report = Callable[[str], None]
+_steps: set[subprocess.Popen[str]] = set()  # that run now
 
 
 def environment_folder(library: Path) -> Path:
     """Where the environment of this backend's lock file is, or will be."""
+    import hashlib  # loads OpenSSL: not while Blender starts
+
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     return library / "environment" / digest[:12]
 
@@ -73,19 +75,25 @@ def make(library: Path, report: Report) -> Path:
     return folder
 
 
+def interrupt() -> None:
+    """End the step that runs in another thread of this process, whose `make` then raises UserError."""
+    for process in list(_steps):
+        process.kill()
+
+
 def build(folder: Path, locks: Sequence[Path], report: Report, *, tools: Path, python: str = PYTHON) -> None:
     """Build a virtual environment at `folder` from lock files, unless it is already whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_name(f".{folder.name}.lock")):
+    with _alone(folder) as lock:
         if _whole(folder):
             return
         uv = find_uv(tools, report)
         log = folder.with_name(f"{folder.name}.log")
         report(f"Making a Python {python} environment in {folder}")
-        _run([uv, "venv", "--clear", "--python", find_python(python), folder], report, log)
-        files = [part for lock in locks for part in ("--requirements", lock)]
+        _run([uv, "venv", "--clear", "--python", find_python(python), folder], report, log, lock)
+        files = [part for file in locks for part in ("--requirements", file)]
         install = [uv, "pip", "install", "--python", program(folder, "python"), *files]
-        _run([*install, *torch_build(os.environ)], report, log)
+        _run([*install, *torch_build(os.environ)], report, log, lock)
         log.unlink(missing_ok=True)  # of an attempt that failed
         write_whole(folder / MARKER, b"")
 
@@ -112,12 +120,15 @@ def find_uv(tools: Path, report: Report) -> Path:
     if (found := shutil.which("uv")) and _version(Path(found)) >= OLDEST_UV:
         return Path(found)
     private = program(tools, "uv")
-    if not private.exists():
-        report("Fetching uv, which installs the rest")
-        log = tools.with_name("uv.log")
-        _run([sys.executable, "-m", "venv", "--clear", tools], report, log)
-        _run([program(tools, "python"), "-m", "pip", "install", "--quiet", UV], report, log)
-        log.unlink(missing_ok=True)  # of an attempt that failed
+    tools.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(tools) as lock:
+        if not (tools / MARKER).exists() or not private.exists():
+            report("Fetching uv, which installs the rest")
+            log = tools.with_name("uv.log")
+            _run([sys.executable, "-m", "venv", "--clear", tools], report, log, lock)
+            _run([program(tools, "python"), "-m", "pip", "install", "--quiet", UV], report, log, lock)
+            log.unlink(missing_ok=True)  # of an attempt that failed
+            write_whole(tools / MARKER, b"")
     return private
 
 
@@ -142,8 +153,11 @@ def _version(uv: Path) -> tuple[int, ...]:
     return tuple(map(int, found.groups())) if found else ()
 
 
-def _run(command: Sequence[str | Path], report: Report, log: Path) -> None:
-    """Run one step, reporting its output line by line; raise UserError with its cause when it fails."""
+def _run(command: Sequence[str | Path], report: Report, log: Path, lock: IO[bytes]) -> None:
+    """Run one step, reporting its output line by line; raise UserError with its cause when it fails.
+
+    The step holds `lock` too: one that outlives us (a kill) must not write into what the next `make` makes.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     with subprocess.Popen(
@@ -156,12 +170,17 @@ def _run(command: Sequence[str | Path], report: Report, log: Path) -> None:
         cwd=log.parent,  # not in a project, whose settings uv would read
         env=uv_environment(os.environ),
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows
+        pass_fds=[] if sys.platform == "win32" else [lock.fileno()],
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            if line := line.strip():
-                lines.append(line)
-                report(line)
+        _steps.add(process)
+        try:
+            for line in process.stdout:
+                if line := line.strip():
+                    lines.append(line)
+                    report(line)
+        finally:
+            _steps.discard(process)
     if process.returncode:
         text = "\n".join(lines)
         with contextlib.suppress(OSError):  # the disk may be what is full
@@ -176,9 +195,14 @@ COMPLAINTS = (  # what uv, pip and Python print -> what a person can do about it
         "The backend needs about 8 GB beside the library, or choose another library folder.",
     ),
     (
-        r"no interpreter found|failed to (download|install) .*python",
-        f"No Python {PYTHON} was found or could be downloaded.",
-        f"Connect to the internet, or install Python {PYTHON}, and try again.",
+        r"no interpreter found for python (?P<python>[\d.]*\d)|failed to (download|install) .*python",
+        "No Python {python} was found or could be downloaded.",
+        "Connect to the internet, or install Python {python}, and try again.",
+    ),
+    (
+        r"no wheels? with a matching|not a supported wheel on this platform",
+        "Something that the backend needs is not made for this kind of computer.",
+        "Restage runs on 64-bit Linux and Windows, and on Macs with Apple silicon.",
     ),
     (
         r"dns error|failed to fetch|error sending request|connection (refused|reset)|could ?n.t connect"
@@ -187,29 +211,33 @@ COMPLAINTS = (  # what uv, pip and Python print -> what a person can do about it
         "Check the internet connection and try again; what has arrived is kept.",
     ),
     (
-        r"ensurepip is not available|no module named (ensurepip|venv)",
+        r"ensurepip is not\s+available|no module named (ensurepip|venv)",
         "This Python has no venv module, which is needed to fetch uv.",
         "Install it (on Debian and Ubuntu: sudo apt install python3-venv), or install uv, and try again.",
     ),
     (
-        r"permission denied|access is denied",
-        "The library folder cannot be written to.",
-        "Choose another library folder in the preferences.",
+        r"permission denied|access is denied|read-only file system",
+        "The folder {folder} cannot be written to.",
+        "Choose another library folder, or change who may write there.",
     ),
 )
 
 
 def _complaint(text: str, log: Path) -> UserError:
     for pattern, message, hint in COMPLAINTS:
-        if re.search(pattern, text, re.IGNORECASE):
-            return UserError(message, hint)
+        if found := re.search(pattern, text, re.IGNORECASE):
+            facts = {"python": found.groupdict().get("python") or PYTHON, "folder": log.parent}
+            return UserError(message.format(**facts), hint.format(**facts))
     return UserError("The backend's environment could not be made.", f"What happened is in {log}.")
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold an operating-system lock, which a kill releases; raise UserError when another process has it."""
-    with open(path, "a+b") as file:
+def _alone(folder: Path) -> Iterator[IO[bytes]]:
+    """Hold the operating-system lock of what is made in `folder`; UserError when another process has it.
+
+    A kill releases it, once the steps that it was handed to have ended too.
+    """
+    with open(folder.with_name(f".{folder.name}.lock"), "a+b") as file:
         try:
             if sys.platform == "win32":
                 import msvcrt
@@ -223,7 +251,7 @@ def _alone(path: Path) -> Iterator[None]:
             raise UserError(
                 "Another Restage is making the environment.", "Wait until it is done, then try again."
             ) from None
-        yield
+        yield file
 
 
 LAUNCHER = """\
@@ -237,6 +265,8 @@ main()
 
 def _write_launcher(folder: Path) -> None:
     """Put the `restage` command into the environment, running this backend (an add-on's or a checkout's)."""
+    import shlex
+
     script = folder / "restage.py"
     text = LAUNCHER.format(root=str(BACKEND.parent), pycache=str(folder / "pycache"))
     write_whole(script, text.encode())
@@ -244,6 +274,7 @@ def _write_launcher(folder: Path) -> None:
         command = f'@"{program(folder, "python")}" "{script}" %*\r\n'
         write_whole(folder / "Scripts" / "restage.cmd", command.encode())
     else:
-        command = f'#!/bin/sh\nexec "{program(folder, "python")}" "{script}" "$@"\n'
+        words = shlex.join([str(program(folder, "python")), str(script)])
+        command = f'#!/bin/sh\nexec {words} "$@"\n'
         write_whole(folder / "bin" / "restage", command.encode())
         (folder / "bin" / "restage").chmod(0o755)
