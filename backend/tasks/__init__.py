@@ -8,7 +8,10 @@ from backend.tasks.run import Result, Run
 def perform(request: Request, run: Run) -> Result:
     """Do what is asked for. Raises UserError for what a person can put right, Stopped when asked to stop."""
     check(request)
-    # Only now: these load torch, which takes seconds, and the process has other things to say before.
+    # Only now: these load PyAV and torch, which takes seconds, and the process has things to say before.
+    from backend.tasks.early import refuse_early
+
+    refuse_early(request)
     from backend.tasks.edit import edit
     from backend.tasks.generate import generate
     from backend.tasks.learn import learn
