@@ -33,6 +33,9 @@ OTHER_VERSION = (
     "The backend is of another version than the add-on.",
     "Restart Blender; if this comes back, repair the backend in Restage's preferences.",
 )
+# How long OpenMP's threads spin for each other. By default they come to a halt where another program uses the
+# cores too: a learning step of 0.20 s took over 3 s. Sleeping sooner it takes 0.45 s, and 0.25 s alone.
+SPIN_COUNT = "3000"
 STUCK = ("The backend was ended, because another job did not stop when cancelled.", "Start this job again.")
 
 
@@ -210,9 +213,7 @@ def _environment(python: Path, library: Path) -> dict[str, str]:
         "PYTHONNOUSERSITE": "1",
         "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX") or str(bytecode),
         "PYTHONUNBUFFERED": "1",
-        # Threads that spin for each other come to a halt where Blender uses the cores too: a learning step
-        # of 0.20 s took over 3 s beside one busy program. Sleeping sooner it takes 0.45 s, and 0.25 s alone.
-        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "3000"),
+        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", SPIN_COUNT),
         "PYTHONUTF8": "1",
         "DIFFUSERS_DISABLE_REMOTE_CODE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",

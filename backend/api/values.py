@@ -18,8 +18,25 @@ class ProtocolError(ValueError):
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def value(cls: type) -> type:
-    """An immutable value, built by naming its fields."""
-    return dataclass(frozen=True, kw_only=True)(cls)
+    """An immutable value, built by naming its fields; equal when class and fields are.
+
+    What dataclass would write for each class is shared: compiling it took a tenth of the add-on's start.
+    """
+    made: Any = dataclass(frozen=True, kw_only=True, repr=False, eq=False)(cls)
+    made.__eq__, made.__hash__, made.__repr__ = _equal, _hash, _repr
+    return made  # type: ignore[no-any-return]
+
+
+def _equal(one: Any, other: Any) -> Any:
+    return one.__dict__ == other.__dict__ if type(one) is type(other) else NotImplemented
+
+
+def _hash(one: Any) -> int:
+    return hash((type(one), *one.__dict__.values()))
+
+
+def _repr(one: Any) -> str:
+    return f"{type(one).__name__}({', '.join(f'{name}={x!r}' for name, x in one.__dict__.items())})"
 
 
 def limited(default: Any, low: float, high: float, help: str = "", **metadata: Any) -> Any:

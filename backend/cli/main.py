@@ -1,6 +1,7 @@
-"""`restage`: learn, generate, edit, presets, doctor."""
+"""`restage`: learn, generate, edit, presets, jobs, doctor."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,20 +11,24 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.api import presets as preset_folders
+from backend.api.client import SPIN_COUNT
 from backend.api.protocol import (
     BALANCE,
     Compute,
     Edit,
+    Failed,
     Generate,
     Learn,
     Quality,
     Request,
     check,
+    encode,
 )
 from backend.api.values import to_plain
+from backend.bench import commands as bench
 from backend.cli import doctor as checkup
+from backend.cli import jobs_command, running
 from backend.cli import options as o
-from backend.cli import running
 from backend.errors import UserError
 from backend.service.worker import Perform
 
@@ -35,13 +40,18 @@ app = typer.Typer(
 )
 presets = typer.Typer(help="The motions in the library.", no_args_is_help=True)
 app.add_typer(presets, name="presets")
+app.add_typer(jobs_command.app, name="jobs")
+app.add_typer(bench.app, name="bench")
 
 
 def main(perform: Perform | None = None) -> None:
     """The program. `perform` takes the place of `tasks.perform` when given."""
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read once, when torch is loaded
     try:
         app(obj=perform)
     except UserError as error:
+        if "--json" in sys.argv:
+            print(encode(Failed(job="", error=error.message, hint=error.hint)).decode(), end="")
         print(error, file=sys.stderr)
         sys.exit(running.USAGE)
 
@@ -81,7 +91,7 @@ def learn(
         title=title, base=o.base(base), method=o.method(method, settings), quality=quality, steps=steps,
         seed=seed, preview_prompt=preview, compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
-    _run(ctx, o.named(request), library, as_json, again)
+    _run(ctx, request, library, as_json, again)
 
 
 @app.command(epilog=running.EXIT_CODES)
@@ -113,7 +123,7 @@ def generate(
         sampling=o.sampling(size, fps, frames=frames, length=length, steps=steps, guidance=guidance),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
-    _run(ctx, o.named(request), library, as_json)
+    _run(ctx, request, library, as_json)
 
 
 @app.command(epilog=running.EXIT_CODES)
@@ -150,12 +160,12 @@ def edit(
         sampling=o.sampling(size, fps, length=length, guidance=guidance),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
-    _run(ctx, o.named(request), library, as_json)
+    _run(ctx, request, library, as_json)
 
 
 def _run(ctx: typer.Context, request: Request, library: Path, as_json: bool, again: bool = False) -> None:
-    check(request)
-    raise typer.Exit(running.run(request, Path(o.absolute(library)), as_json, ctx.obj, again))
+    check(request)  # before it is written as JSON, which knows no NaN
+    raise typer.Exit(running.run(o.named(request), Path(o.absolute(library)), as_json, ctx.obj, again))
 
 
 @presets.command("list")

@@ -16,14 +16,12 @@ from backend.api.library import default_library
 from backend.api.protocol import (
     BALANCE_HELP,
     Clip,
-    Edit,
-    Generate,
     Key,
-    Learn,
     Memory,
     Motion,
     Precision,
     Rate,
+    Request,
     Sampling,
     encode,
 )
@@ -31,7 +29,7 @@ from backend.api.settings import Method
 from backend.api.values import ProtocolError, from_plain
 from backend.errors import UserError
 
-R = TypeVar("R", Learn, Generate, Edit)
+R = TypeVar("R", bound=Request)
 METHODS: dict[str, type[Method]] = {
     re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Method) or (Method,)
 }
@@ -137,9 +135,11 @@ def rate(text: str | None) -> Rate | None:
     if text is None:
         return None
     try:
-        fraction = Fraction(text)
+        fraction = Fraction(text).limit_denominator(1_000_000)
     except (ValueError, ZeroDivisionError) as error:
         raise UserError(f"{text!r} frames per second is not a number.", "Write 24, or 24000/1001.") from error
+    if not 0 < fraction <= 1000:
+        raise UserError(f"{text} frames per second cannot be shown.", "Write 24, or 24000/1001.")
     return Rate(num=fraction.numerator, den=fraction.denominator)
 
 
@@ -162,8 +162,16 @@ def method(name: str, settings: Sequence[str]) -> Method:
         try:
             chosen[key] = from_plain(kinds[key], _plain(text.strip()), key)
         except ProtocolError as error:
-            raise UserError(f"The setting is not right: {error}.", "See the method's settings.") from error
+            raise UserError(
+                f"The setting is not right: {error}.", f"It is: {explained(name, key)}."
+            ) from error
     return METHODS[name](**chosen)
+
+
+def explained(method: str, key: str) -> str:
+    """What a setting of a method does, in the words that the panel has too."""
+    (found,) = (f for f in dataclasses.fields(METHODS[method]) if f.name == key)
+    return str(found.metadata.get("help") or key)
 
 
 def _plain(text: str) -> Any:

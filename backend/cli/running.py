@@ -116,15 +116,17 @@ class Interrupt:
 
 def run(request: Request, library: Path, as_json: bool, perform: Perform | None, again: bool = False) -> int:
     """Perform the request; return the exit code. `again` forgets what a former run of it left."""
+    known = isinstance(request, Learn) and not again
+    learned = known and _learned_before(request, library)
+    resumed = known and jobs.can_resume(library, request.job)
     out = streams.private_stdout()
     tell: Callable[[Message], None] = JsonLines(out) if as_json else Bars(out)
-    if isinstance(request, Learn) and not again:
-        if _learned_before(request, library):
-            note = "Exactly this was learned before; --again learns it anew."
-            tell(Finished(job=request.job, outputs=(request.out,), seconds=0.0, notes=(note,)))
-            return OK
-        if jobs.state_of(library, request.job) == "interrupted":
-            print("Going on from the last checkpoint.", file=sys.stderr)
+    if learned:
+        note = "Exactly this was learned before; --again learns it anew."
+        tell(Finished(job=request.job, outputs=(request.out,), seconds=0.0, notes=(note,)))
+        return OK
+    if resumed:
+        print("Going on from the last checkpoint.", file=sys.stderr)
     with Interrupt() as interrupt:
         try:
             outcome = Worker(library, tell, perform).work(request, interrupt.stop, again)
@@ -149,7 +151,7 @@ def exit_code(outcome: Outcome) -> int:
     return NO_MEMORY if outcome.error in (GPU_MEMORY[0], MEMORY[0]) else USAGE
 
 
-def _learned_before(request: Learn, library: Path) -> bool:
+def _learned_before(request: Request, library: Path) -> bool:
     """Whether `out` holds what exactly this request made, and nobody has learned another into it since."""
     return (
         jobs.state_of(library, request.job) == "finished"

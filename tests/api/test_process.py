@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from backend.api.client import Backend
 from backend.api.protocol import (
+    VERSION,
     Cancelled,
     Failed,
     Finished,
@@ -95,7 +96,7 @@ def test_another_version_is_told_also_when_nothing_was_asked(start: Callable[...
 
 def test_a_bad_line_from_the_backend_is_counted_and_let_pass(start: Callable[..., Backend]) -> None:
     lines = [
-        '{"type": "Ready", "version": 1, "device": "CPU"}',
+        f'{{"type": "Ready", "version": {VERSION}, "device": "CPU"}}',
         "not a message",
         '{"type": "Finished", "job": "j", "outputs": [], "seconds": 1.0}',
     ]
@@ -185,3 +186,20 @@ def test_no_bytecode_lands_beside_the_code(tmp_path: Path, monkeypatch: pytest.M
     until(backend, Ready)
     backend.stop()
     assert list((tmp_path / "bytecode").rglob("inbox*.pyc"))
+
+
+@pytest.mark.parametrize(("own", "given"), [(None, "3000"), ("0", "0"), ("infinity", "infinity")])
+def test_the_backends_threads_sleep_soon_unless_the_user_says_otherwise(
+    start: Callable[..., Backend], monkeypatch: pytest.MonkeyPatch, own: str | None, given: str
+) -> None:
+    """OpenMP's threads that spin for each other take the cores that Blender needs."""
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    if own is not None:
+        monkeypatch.setenv("GOMP_SPINCOUNT", own)
+    tell = (
+        "import json, os, sys; spin = os.environ.get('GOMP_SPINCOUNT', 'nothing');"
+        f" print(json.dumps(dict(type='Ready', version={VERSION}, device=spin)), flush=True);"
+        " sys.stdin.read()"
+    )
+    ready = until(start(program=("-c", tell)), Ready)[-1]
+    assert ready.device == given

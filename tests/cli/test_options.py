@@ -82,7 +82,7 @@ def test_a_rate_is_exact(text: str | None, rate: Rate | None) -> None:
     assert options.rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["fast", "24/0", "", "nan"])
+@pytest.mark.parametrize("text", ["fast", "24/0", "", "nan", "inf", "0", "-24", "1e99"])
 def test_a_rate_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="Write 24"):
         options.rate(text)
@@ -121,7 +121,7 @@ def test_settings_of_a_method_are_read_by_their_types() -> None:
         ("beta=1", "not a setting"),
         ("rank=4.5", "rank: expected int or null, got 4.5"),
         ("alpha=NaN", "alpha: expected float or null, got nan"),
-        ("layers=all", "layers: expected 'attention'"),
+        ("layers=all", r"layers: expected .*'attention'"),
     ],
 )
 def test_a_setting_that_is_not_one_is_refused(setting: str, complaint: str) -> None:

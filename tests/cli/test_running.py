@@ -22,8 +22,10 @@ def learned(folder: Path) -> dict[str, int]:
     return steps
 
 
-def started_and_past_a_checkpoint(start: Start, folder: Path) -> "subprocess.Popen[str]":
-    process = start(*SLOW)
+def started_and_past_a_checkpoint(
+    start: Start, folder: Path, words: tuple[str, ...] = SLOW
+) -> "subprocess.Popen[str]":
+    process = start(*words)
     wait_for(lambda: list((folder / "library" / "jobs").glob("*/checkpoints/step")))
     return process
 
@@ -160,6 +162,46 @@ def test_bad_usage_is_a_sentence_and_exit_code_2(
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("generate", "--prompt", "clip", "--out", "c.mp4", "--motion", "m:nan"), "Strength is nan"),
+        (("generate", "--prompt", "clip", "--out", "c.mp4", "--guidance", "inf"), "Guidance is inf"),
+        (("generate", "--prompt", "clip", "--out", "c.mp4", "--count", "0"), "Count is 0"),
+        (("generate", "--prompt", "clip", "--out", "c.mp4", "--size", "0"), "WIDTHxHEIGHT"),
+        (("generate", "--prompt", "clip", "--out", "c.mp4", "--fps", "0"), "frames per second"),
+        ((*QUICK, "--method", "guess"), "no method 'guess'"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_one_ending_in_json(
+    restage: Restage, words: tuple[str, ...], complaint: str
+) -> None:
+    done = restage(*words, "--json")
+    assert done.returncode == 2
+    (line,) = done.stdout.splitlines()
+    failed = decode(line.encode())
+    assert isinstance(failed, Failed)
+    assert complaint in f"{failed.error} {failed.hint}"
+    assert "Traceback" not in done.stderr
+
+
+def test_jobs_are_listed_and_cleaned_but_what_was_interrupted_stays_unless_named(
+    start: Start, restage: Restage, tmp_path: Path
+) -> None:
+    process = started_and_past_a_checkpoint(start, tmp_path, (*SLOW[:-1], "100000"))
+    restage(*QUICK)
+    ids = {job["state"]: job["id"] for job in json.loads(restage("jobs", "list", "--json").stdout)}
+    assert set(ids) == {"running", "finished"}
+    assert restage("jobs", "clean").stdout.split() == [ids["finished"]]
+    process.kill()
+    process.wait()
+    assert "interrupted" in restage("jobs", "list").stdout
+    assert restage("jobs", "clean").stdout == ""
+    assert restage("jobs", "clean", "--interrupted").stdout.split() == [ids["running"]]
+    assert json.loads(restage("jobs", "list", "--json").stdout) == []
+    assert restage("jobs", "clean", "--keep", "-1").returncode == 2
 
 
 def test_help_tells_the_exit_codes(restage: Restage) -> None:
