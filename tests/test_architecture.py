@@ -20,7 +20,9 @@ MAY_IMPORT = {  # file or folder (longest match wins) -> what of ours it may imp
     "blender_addon": {"blender_addon"} | API,
     "backend/__init__.py": set(),
     "backend/__main__.py": {"backend.service"} | API,
-    "backend/cli": {"backend.bench.commands", "backend.cli", "backend.service", "backend.tasks"} | BELOW_TASKS | API,
+    "backend/cli": {"backend.bench.commands", "backend.cli", "backend.service", "backend.tasks"}
+    | BELOW_TASKS
+    | API,
     "backend/bench": {"backend"},
     "backend/service": {"backend.service", "backend.tasks"} | API,
     "backend/tasks": {"backend.tasks"} | BELOW_TASKS | API,

@@ -3,7 +3,8 @@
 preset.json     what this file reads and writes
 reference.mp4   the clip that the motion was learned from
 thumbnail.png
-weights/<base>.safetensors
+weights/<base>.safetensors          a LoRA
+weights/<base>-words.safetensors    embeddings of new words (textual inversion)
 """
 
 import json
@@ -26,24 +27,26 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 @value
 class BaseWeights:
-    """A file under weights/ and the base that it belongs to (families.base.Fingerprint)."""
+    """Files under weights/ and the base that they belong to (families.base.Fingerprint)."""
 
     base: str
     architecture: str
     fingerprint: str
-    file: str
+    file: str  # of the LoRA; empty when there are only new words
+    words: str = ""  # of the new words; empty when there are none
 
 
 @value
 class Preset:
     title: str
-    motion: str  # how it moves, in words; added to prompts that do not say it
+    motion: str  # how it moves, in words; added to prompts that do not say it; empty for looks
     looks: str = ""  # what was seen in the reference
     kind: Literal["camera", "subject", "style"] = "subject"
     method: Method = CustomizeAVideo()
     steps: int = limited(300, 1, 100_000, "Learning steps")
     seed: int = limited(0, 0, 2**31 - 1)
     strength: float = limited(1.0, -2.0, 2.0, "Recommended strength")
+    follow: float = limited(0.0, 0.0, 1.0, "Recommended start: 1 is the reference's inverted latent, 0 noise")
     frames: int = limited(16, 2, 256, "Frames of the clip as learned")
     rate: Rate = Rate(num=8)
     licence: str = ""

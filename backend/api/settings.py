@@ -1,38 +1,110 @@
 """Each method's settings, once: the panel, the wire, the CLI, presets and `methods/` all use these.
 
 A setting that is None takes the base's own value (its profile says what was measured best there)
-and, where the base has none, the paper's, which stands here as `paper`.
+and, where the base has none, the paper's, which stands here as `paper`. Settings that several papers
+share are the functions at the top, so that each paper only says its own value.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
+from ..errors import UserError
 from .values import described, limited, value
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Method")
-Layers = Literal["attention", "attention+ff", "attention+ff+conv"]
+Layers = Literal["qk", "qkv", "attention", "attention+ff", "attention+ff+conv", "attention+ff+conv+cross kv"]
+Loss = Literal["mse", "mse + debiased", "motion cosine", "motion l2"]
+Compare = Literal["noise", "clip", "prediction"]
+Steps = Mapping[str, int]  # quality → learning steps
+
+
+# ------------------------------------------------------------------ what several methods share
+
+
+def open_choice(paper: Any, help: str) -> Any:
+    """A choice that is the base's own value, or else the paper's, until it is made."""
+    return dataclasses.field(default=None, metadata={"paper": paper, "help": help})
+
+
+def layers_(paper: Layers) -> Any:
+    return open_choice(paper, "Temporal layers that learn the motion; attention is q, k, v and out")
+
+
+def rank_(paper: int) -> Any:
+    return limited(None, 1, 128, "Rank of the motion's LoRA", paper=paper)
+
+
+def alpha_(paper: float) -> Any:
+    return limited(None, 0.01, 16, "The motion's LoRA acts with this factor while learning", paper=paper)
+
+
+def rate_(paper: float) -> Any:
+    return limited(None, 1e-6, 0.1, "Learning rate of the motion", paper=paper)
+
+
+def coarse_(paper: float) -> Any:
+    help = "0 draws timesteps evenly; towards 1 favours high noise, where motion is decided"
+    return limited(None, 0.0, 1.0, help, paper=paper)
+
+
+def loss_(paper: Loss) -> Any:
+    return open_choice(paper, "What is compared: each value, or only what changes between frames")
+
+
+def compare_(paper: Compare) -> Any:
+    help = "Where losses on motion compare: the noise, the clean clip, or what the base itself predicts"
+    return open_choice(paper, help)
+
+
+def beta_(paper: float) -> Any:
+    return limited(None, 0.0, 10.0, "How strongly the debiased loss leaves looks out", paper=paper)
+
+
+def follow_(paper: float) -> Any:
+    help = "Recommended with the motion: how closely new clips start from the learned clip's inverted latent"
+    return limited(None, 0.0, 1.0, help, paper=paper)
+
+
+def variants_(paper: int) -> Any:
+    help = "Versions of each clip to learn from, cropped and coloured differently; 1 is the clip as it is"
+    return limited(None, 1, 64, help, paper=paper)
+
+
+# ------------------------------------------------------------------ methods
 
 
 @value
 class CustomizeAVideo:
     """Customize-A-Video (Ren et al., arXiv 2402.14780): T-LoRA with an appearance absorber."""
 
-    absorber: Literal["spatial LoRA", "none"] = described(
+    absorber: Literal["spatial LoRA", "textual inversion", "both", "given", "none"] = described(
         "spatial LoRA", "What soaks up the looks of the clip, so that the motion is learned without them"
     )
-    layers: Layers | None = dataclasses.field(
-        default=None,
-        metadata={"paper": "attention", "help": "Temporal layers that learn the motion"},
+    given: str = described(
+        "", "Of a given absorber: a motion's looks folder, a spatial LoRA or a textual inversion"
     )
-    rank: int | None = limited(None, 1, 128, "Rank of the T-LoRA", paper=4)
-    alpha: float | None = limited(None, 0.01, 16, "T-LoRA acts with this factor while learning", paper=1.0)
-    learning_rate: float | None = limited(None, 1e-6, 0.1, "Learning rate of the T-LoRA", paper=5e-4)
+    keep_absorber: bool = described(
+        False, "Keep the absorber beside the motion, for another clip of the same looks"
+    )
+    absorber_words: str = described(
+        "", "Words that textual inversion starts from, 2 to 6; the looks' own when empty"
+    )
+    placement: Literal["temporal", "spatial", "both"] = described(
+        "temporal", "Where the LoRA sits that is kept; all but temporal are for comparison"
+    )
+    layers: Layers | None = layers_("attention")
+    rank: int | None = rank_(4)
+    alpha: float | None = alpha_(1.0)
+    learning_rate: float | None = rate_(5e-4)
     absorber_rank: int | None = limited(None, 1, 128, "Rank of the absorber", paper=1)
     absorber_alpha: float | None = limited(None, 0.01, 16, "Absorber acts with this factor", paper=0.5)
     absorber_learning_rate: float | None = limited(
         None, 1e-6, 0.1, "Learning rate of the absorber", paper=5e-5
+    )
+    token_learning_rate: float | None = limited(
+        None, 1e-6, 0.1, "Learning rate of textual inversion", paper=5e-5
     )
     absorber_share: float | None = limited(
         # The paper gives only times: half a minute against seven. The share is ours.
@@ -44,22 +116,89 @@ class CustomizeAVideo:
     )
     crop_low: float = limited(0.33, 0.1, 1.0, "Smallest random crop, as a share of the frame")
     crop_high: float = limited(0.67, 0.1, 1.0, "Largest random crop, as a share of the frame")
-    coarse: float | None = limited(
-        None,
-        0.0,
-        1.0,
-        "0 draws timesteps evenly; towards 1 favours high noise, where motion is decided",
-        paper=0.0,
+    coarse: float | None = coarse_(0.0)
+    loss: Loss | None = loss_("mse")
+    compare: Compare | None = compare_("noise")
+    variants: int | None = variants_(1)
+    follow: float | None = follow_(0.0)
+
+
+@value
+class Vmc:
+    """VMC (Jeong et al., arXiv 2312.00845): motion distilled from the residuals between frames."""
+
+    loss: Loss | None = loss_("motion cosine")
+    compare: Compare | None = compare_("noise")
+    caption: Literal["without looks", "motion only", "whole"] = described(
+        "without looks", 'Learned under: "a ball moving in a circle", "moving in a circle", or all words'
     )
+    layers: Layers | None = layers_("qkv")
+    rank: int | None = rank_(16)
+    alpha: float | None = alpha_(1.0)
+    learning_rate: float | None = rate_(1e-4)
+    coarse: float | None = coarse_(0.0)
+    variants: int | None = variants_(1)
+    follow: float | None = follow_(1.0)
+
+
+Method = CustomizeAVideo | Vmc
+
+# Learning steps that a paper gives, as draft, normal and best; without them the base's profile decides.
+STEPS: Mapping[type, Callable[[int], Steps]] = {
+    Vmc: lambda clips: {"draft": 200, "normal": 400, "best": 800},
+}
+
+NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
+    (
+        CustomizeAVideo,
+        lambda s: s.absorber == "given" and not s.given.strip(),
+        "The absorber is to be a given one, and none is given.",
+        "Name a LoRA, a textual inversion or a looks folder, or choose another absorber.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: s.absorber != "given" and bool(s.given.strip()),
+        "An absorber is given, and another one is to be learned.",
+        "Choose the absorber “given”, or name none.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: s.keep_absorber and s.absorber in ("given", "none"),
+        "No absorber is learned that could be kept.",
+        "Choose an absorber that learns, or do not keep it.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: bool(s.absorber_words.strip()) and s.absorber not in ("textual inversion", "both"),
+        "There are words for a textual inversion, and the absorber has none.",
+        "Choose the absorber “textual inversion” or “both”, or leave its words empty.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: bool(s.absorber_words.strip()) and not 2 <= len(s.absorber_words.split()) <= 6,
+        "A textual inversion starts from 2 to 6 words.",
+        "Choose the few words that describe best what is seen.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: s.crop_low > s.crop_high,
+        "The smallest crop is larger than the largest.",
+        "Choose a smallest crop below the largest.",
+    ),
+)
+
+
+def check_sense(method: "Method") -> None:
+    """Raise UserError for the first combination of settings that makes no sense together."""
+    for kind, holds, sentence, hint in NONSENSE:
+        if isinstance(method, kind) and holds(method):
+            raise UserError(sentence, hint)
 
 
 def chosen(setting: T | None) -> T:
     """A setting of a method that `resolved` has been through."""
     assert setting is not None
     return setting
-
-
-Method = CustomizeAVideo
 
 
 def resolved(method: M, base: Mapping[str, Any]) -> M:

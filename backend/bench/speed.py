@@ -27,12 +27,12 @@ from backend.diffusion.adapters import (
 )
 from backend.families.base import Family
 from backend.media import clips
-from backend.methods.base import Adapter, Example, Step
-from backend.methods.customize_a_video import TemporalLora
+from backend.methods import METHODS
+from backend.methods.base import Adapter, Example, Material, Step
 from backend.tasks import generate
 from backend.tasks.bases import open_base
-from backend.tasks.learn import make_optimizer, make_scaler, take_step
-from backend.tasks.prepare import caption, prepare, seeded
+from backend.tasks.course import make_optimizer, make_scaler, take_step
+from backend.tasks.prepare import prepare, seeded
 from backend.tasks.run import Run
 
 WARM_UP = 3  # steps that are not timed: allocations, threads, kernels chosen
@@ -61,10 +61,10 @@ def reference_in(folder: Path) -> Path:
 def measure_learning(request: Learn, family: Family, run: Run, plain: bool, steps: int) -> dict[str, float]:
     """Steps a second and peak memory of the stage that learns the motion, what precedes it included."""
     before = start_of_memory(family)
-    method = TemporalLora(request.method)
+    method = METHODS[CustomizeAVideo](request.method, Material())
     stage = method.stages(steps)[-1]
     learned = {adapter.name: random_lora(family, adapter) for adapter in method.adapters}
-    examples = [] if plain else prepare(request, family, run).examples
+    examples = [] if plain else prepare(request, method, family, run).examples
     for adapter in method.adapters:
         if plain or adapter.name in stage.learn:
             inject(family, adapter)
@@ -87,13 +87,13 @@ def encoded_again(request: Learn, family: Family) -> Example:
     p = family.profile
     clip = request.clips[0]
     frames = clips.read(clip, frames=p.frames, fps=p.fps, size=(p.width, p.height))
-    latents, text = family.encode(frames), family.embed([caption(clip, request.motion)])
+    latents, text = family.encode(frames), family.embed([f"{clip.looks} {request.motion}"])
     return Example(latents=latents, crops=latents, text=text, looks_text=text)
 
 
 def measure_generating(request: Learn, family: Family, run: Run, plain: bool, steps: int) -> dict[str, float]:
     """Seconds for `steps` clips at the base's own size and steps, with one motion acting, without loading."""
-    motion = next(a for a in TemporalLora(request.method).adapters if a.name == TemporalLora.kept)
+    motion = METHODS[CustomizeAVideo](request.method, Material()).adapters[-1]
     lora = random_lora(family, motion)
     if plain:
         inject(family, motion)
@@ -134,8 +134,13 @@ def start_of_memory(family: Family) -> int:
     if family.plan.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak that importing left
+    reset_peak()
     return status_bytes("VmRSS")
+
+
+def reset_peak() -> None:
+    """Let VmHWM count from what this process holds now."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_bytes(family: Family) -> int:

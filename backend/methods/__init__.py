@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from backend.api.settings import CustomizeAVideo
-from backend.methods import customize_a_video
-from backend.methods.base import Method
+from backend.api.settings import CustomizeAVideo, Vmc
+from backend.methods import customize_a_video, vmc
+from backend.methods.base import Material, Method
 
-METHODS: dict[type, Callable[[Any], Method]] = {CustomizeAVideo: customize_a_video.TemporalLora}
+METHODS: dict[type, Callable[[Any, Material], Method]] = {
+    CustomizeAVideo: customize_a_video.TemporalLora,
+    Vmc: vmc.MotionDistillation,
+}

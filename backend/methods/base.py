@@ -1,18 +1,33 @@
 """What a published method must say so that the learning loop can run it.
 
-Shapes: B batch, C latent channels, F frames, h×w latent size, L tokens, D text width.
+Shapes: B batch, C latent channels, F frames, h×w latent size, L tokens, D text width, V variants of a clip.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from backend.api.settings import Layers
 from backend.diffusion.adapters import learning
 from backend.diffusion.paths import Noised, NoisePath, draw_timesteps
+
+TEMPORAL: dict[Layers, tuple[str, ...]] = {  # the setting `layers` → the family's groups
+    "qk": ("temporal qk",),
+    "qkv": ("temporal qkv",),
+    "attention": ("temporal attention",),
+    "attention+ff": ("temporal attention", "temporal ff"),
+    "attention+ff+conv": ("temporal attention", "temporal ff", "temporal conv"),
+    "attention+ff+conv+cross kv": (
+        "temporal attention",
+        "temporal ff",
+        "temporal conv",
+        "cross-attention kv",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -26,13 +41,43 @@ class Adapter:
 
 
 @dataclass(frozen=True)
-class Example:
-    """One learning clip as the loop prepared it."""
+class NewWord:
+    """A word whose embeddings a method learns: as many tokens as it has words to start from."""
 
-    latents: Tensor  # (1, C, F, h, w)
-    crops: Tensor  # (N, C, 1, h, w) random crops of single frames, in no order
-    text: Tensor  # (1, L, D) the full caption
-    looks_text: Tensor  # (1, L, D) the part of the caption that says what is seen
+    name: str  # among the adapters
+    word: str  # as it stands in captions: "<looks>"
+    start: tuple[str, ...]  # its tokens start from the embeddings of these
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is kept beside the motion as a preset of its own, to give new clips the learned looks."""
+
+    adapter: str = ""  # a LoRA, or none
+    word: str = ""  # a NewWord, or none
+    looks: str = ""  # what is seen
+    clip: int = 0  # of the clips, the one that it was learned from
+
+
+@dataclass(frozen=True)
+class Material:
+    """What there is to learn from, before it is read."""
+
+    looks: tuple[str, ...] = ("",)  # what is seen in each clip
+    stills: tuple[str, ...] = ()  # likewise in each still
+    given_word: bool = False  # whether an absorber made elsewhere is, or has, a textual inversion
+
+
+@dataclass(frozen=True)
+class Example:
+    """One clip (or still, of one frame) as the loop prepared it."""
+
+    latents: Tensor  # (V, C, F, h, w)
+    crops: Tensor  # (N, C, 1, h, w) random crops of single frames, in no order; N 0 for methods without
+    text: Tensor  # (1, L, D) of `caption`, read by the base's own text model
+    looks_text: Tensor  # (1, L, D) of `looks`
+    caption: str = ""
+    looks: str = ""  # the part of the caption that says what is seen
 
 
 class Denoiser(Protocol):
@@ -46,6 +91,8 @@ class Denoiser(Protocol):
 
     def predict(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor: ...
 
+    def bypass_temporal(self) -> AbstractContextManager[None]: ...
+
 
 @dataclass(frozen=True)
 class Step:
@@ -54,13 +101,41 @@ class Step:
     family: Denoiser
     examples: Sequence[Example]
     rng: torch.Generator
+    stills: Sequence[Example] = ()
+    regular: Sequence[Example] = ()  # regularization clips
+    read: Callable[[str], Tensor] | None = None  # text → (1, L, D), where new words learn or act
+
+    def pick(self, examples: Sequence[Example]) -> int:
+        """The number of one of them, at random."""
+        return self.integers(1, len(examples))[0]
 
     def example(self) -> Example:
         """One of the clips, at random."""
-        return self.examples[self.integers(1, len(self.examples))[0]]
+        return self.examples[self.pick(self.examples)]
 
     def integers(self, count: int, below: int) -> list[int]:
         return torch.randint(below, (count,), generator=self.rng).tolist()
+
+    def chance(self, share: float) -> bool:
+        """True in that share of cases."""
+        return torch.rand((), generator=self.rng).item() < share
+
+    def clip(self, example: Example) -> Tensor:
+        """(1, C, F, h, w): one of its variants, at random."""
+        variants = len(example.latents)
+        which = self.integers(1, variants)[0] if variants > 1 else 0
+        return example.latents[which : which + 1]
+
+    def frame(self, x: Tensor) -> Tensor:
+        """(B, C, F, h, w) → (B, C, 1, h, w): one frame, at random."""
+        i = self.integers(1, x.shape[2])[0]
+        return x[:, :, i : i + 1]
+
+    def text(self, example: Example) -> Tensor:
+        return self.read(example.caption) if self.read else example.text
+
+    def looks_text(self, example: Example) -> Tensor:
+        return self.read(example.looks) if self.read else example.looks_text
 
     def noised(self, x_0: Tensor, coarse: float) -> Noised:
         """x_0 (B, C, F, h, w) at timesteps drawn with `coarse` (0 is uniform)."""
@@ -72,29 +147,52 @@ class Step:
         """text (1, L, D), the same for the whole batch."""
         return self.family.predict(noised.x_t, noised.t, text.expand(noised.x_t.shape[0], -1, -1))
 
-    def learning(self, *learn: str, act: Sequence[str] = ()) -> AbstractContextManager[None]:
-        return learning(self.family.denoiser, learn, act)
+    @contextmanager
+    def learning(self, *learn: str, act: Sequence[str] = (), bypass_temporal: bool = False) -> Iterator[None]:
+        """Inside, these adapters learn and act; with `bypass_temporal` frames do not see each other."""
+        with ExitStack() as stack:
+            if bypass_temporal:
+                stack.enter_context(self.family.bypass_temporal())
+            stack.enter_context(learning(self.family.denoiser, learn, act))
+            yield
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of learning in which the same adapters learn."""
+    """A stretch of learning in which the same adapters and new words learn."""
 
     title: str  # what an artist reads: "Learning the motion"
-    learn: dict[str, float]  # adapter → learning rate
-    act: tuple[str, ...]  # adapters of earlier stages that act, frozen, all through this one
+    learn: dict[str, float]  # adapter or new word → learning rate
+    act: tuple[str, ...]  # those of earlier stages, or given, that act, frozen, all through this one
     steps: int
-    bypass_temporal: bool
     losses: Callable[[Step], Iterator[Tensor]]
     """Yield each loss inside the `learning` block it belongs to; the loop backpropagates at once."""
+    clip_gradient: float | None = None  # the largest norm of the gradient, over all that learns
 
 
-class Method(Protocol):
-    """A paper: built from its settings, none of them None."""
+class Method:
+    """A paper: built from its settings, none of them None, and from what there is to learn from."""
 
     adapters: tuple[Adapter, ...]
-    kept: str  # the adapter that is the motion; the others served only to learn it
+    words: tuple[NewWord, ...] = ()
+    kept: str = "motion"  # the adapter that is the preset's
+    kind: Literal["subject", "style"] = "subject"  # what the preset holds: a motion, or only looks
+    beside: tuple[Beside, ...] = ()
+    crops: tuple[float, float] | None = None  # single frames cut to a random share between these
+    follow: float = 0.0  # recommended with the motion
+
+    def motion_words(self, motion: str) -> str:
+        """The words that the motion is learned and later asked for under."""
+        return motion
+
+    def caption(self, looks: str, motion: str) -> str:
+        """What a clip is learned under: "a red ball over a green field moving in a circle"."""
+        return f"{looks} {motion}".strip()
+
+    def looks_caption(self, looks: str) -> str:
+        """What its single frames are learned under."""
+        return looks
 
     def stages(self, steps: int) -> tuple[Stage, ...]:
         """For `steps` steps of learning the motion."""
-        ...
+        raise NotImplementedError

@@ -3,16 +3,19 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from torch import Tensor
 
 from backend.api.presets import Preset, read_preset
 from backend.api.protocol import Compute, Motion, per_frame
 from backend.diffusion.adapters import Lora, State, fits
 from backend.diffusion.stacking import Part, balanced, stacked
 from backend.diffusion.tensors import read_tensors
+from backend.diffusion.tokens import NO_TOKENS
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.families.unet3d import UNet3D
@@ -31,8 +34,11 @@ class LoadedMotion:
     asked: Motion
     preset: Preset
     lora: Lora  # as learned
-    hash: str  # of the weights file
+    hash: str  # of the weights files
     note: str = ""
+    tokens: Mapping[str, Tensor] = field(
+        default_factory=dict
+    )  # new words that it brings: word → embeddings (n, D)
 
 
 def load_motions(motions: Sequence[Motion], family: Family) -> list[LoadedMotion]:
@@ -58,15 +64,17 @@ def load_motion(motion: Motion, family: Family) -> LoadedMotion:
         if exact
         else f"{preset.title!r} was learned on other weights of this base and may act differently."
     )
-    path = folder / "weights" / (exact or same)[0].file
-    state, scale = read_lora(path)
-    if not fits(family.denoiser, state):
+    weights = (exact or same)[0]
+    files = [folder / "weights" / name for name in (weights.file, weights.words) if name]
+    state, scale = read_lora(files[0]) if weights.file else ({}, 1.0)
+    tokens = read_words(files[-1]) if weights.words else NO_TOKENS
+    if weights.file and not fits(family.denoiser, state):
         raise UserError(
             f"The weights of the motion {preset.title!r} do not fit the base.",
             "Restore them from a copy, or learn it again.",
         )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    return LoadedMotion(motion, preset, Lora(state, scale), digest, note)
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+    return LoadedMotion(motion, preset, Lora(state, scale), digest, note, tokens)
 
 
 @contextmanager
@@ -92,12 +100,25 @@ def read_lora(path: Path) -> tuple[State, float]:
     return {key.removeprefix("unet."): tensor for key, tensor in tensors.items()}, scale
 
 
+def read_words(path: Path) -> dict[str, Tensor]:
+    """New words and their embeddings (n, D). Raises UserError if damaged."""
+    try:
+        tensors, _ = read_tensors(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The words {path} cannot be read.", "Restore them from a copy, or learn the motion again."
+        ) from error
+    if not all(t.ndim == 2 and t.isfinite().all() for t in tensors.values()):
+        raise UserError(f"The words {path} are no embeddings.", "Learn the motion again.")
+    return tensors
+
+
 def with_motion_words(prompt: str, motions: Iterable[str]) -> str:
     """The prompt, followed by the words of each motion that it does not say yet.
 
     A motion was learned under its words; a prompt without them would leave the base guessing.
     """
     for words in (motion.strip() for motion in motions):
-        if not re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt, re.IGNORECASE):
+        if words and not re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt, re.IGNORECASE):
             prompt = f"{prompt} {words}"
     return prompt

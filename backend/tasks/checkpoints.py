@@ -16,13 +16,15 @@ from torch import Tensor
 from backend.api.library import write_whole
 from backend.diffusion.tensors import read_tensors
 
+VECTORS = "vectors"  # the one tensor of a new word; a LoRA's have its modules' names
+
 
 @dataclass(frozen=True)
 class Checkpoint:
     stage: int
     step: int  # steps of the stage that are done
     data: str  # hash of the latents and text that were learned from
-    adapters: dict[str, dict[str, Tensor]]  # by name
+    adapters: dict[str, dict[str, Tensor]]  # by name, and new words
     optimizer: dict[str, Any]  # torch's state_dict
     scaler: dict[str, Any]  # likewise; empty but in fp16
     rng: Tensor  # uint8, of the run's generator

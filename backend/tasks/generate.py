@@ -1,5 +1,6 @@
 """Prompt and motions → clips. Previews while learning are made by the same `make_clip`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 from backend.api.protocol import Edit, Generate, Rate, Sampling
 from backend.api.values import to_plain
 from backend.diffusion.sampling import Predict, ddim_sample
+from backend.diffusion.tokens import NO_TOKENS
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
@@ -99,8 +101,8 @@ def native(sampling: Sampling, family: Family) -> Native:
     )
 
 
-def embed(family: Family, prompt: str, s: Native) -> Prompted:
-    both = family.embed([prompt, ""])
+def embed(family: Family, prompt: str, s: Native, tokens: Mapping[str, Tensor] = NO_TOKENS) -> Prompted:
+    both = family.embed([prompt, ""], tokens)
     family.release("text")
     return Prompted(both[:1], both[1:], s.guidance)
 

@@ -3,20 +3,24 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from safetensors.torch import save
+from torch import Tensor
 
 from backend.api.library import write_whole
 from backend.api.presets import FILE, BaseWeights, Preset, replace_folder, write_preset
-from backend.api.protocol import Learn, Rate
+from backend.api.protocol import Clip, Learn, Rate
 from backend.diffusion.adapters import State
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
 from backend.media.pictures import png
-from backend.methods.base import Adapter
+from backend.methods.base import Adapter, Method
+from backend.tasks.checkpoints import VECTORS
 
 REFERENCE_SIDE = 512  # pixels of the reference clip's longer side at most
 
@@ -30,22 +34,93 @@ def preset_place(out: Path) -> Path:
     return out
 
 
-def keep_motion(request: Learn, family: Family, adapter: Adapter, state: State, out: Path) -> None:
+@dataclass(frozen=True)
+class Holding:
+    """What one preset folder holds."""
+
+    preset: Preset  # all but its weights
+    clip: Clip  # the one that stands for it
+    lora: tuple[Adapter, State] | None = None
+    word: tuple[str, Tensor] | None = None  # a new word and its vectors (n, D)
+
+
+def places(method: Method, out: Path) -> list[Path]:
+    """Where the motion goes, and what is kept beside it; checked before any work."""
+    beside = [out.with_name(f"{out.name}-looks{f'-{i}' if i > 1 else ''}")
+              for i in range(1, len(method.beside) + 1)]  # fmt: skip
+    return [preset_place(place) for place in (out, *beside)]
+
+
+def keep_learned(
+    request: Learn, family: Family, method: Method, learned: Mapping[str, State], out: Path
+) -> tuple[str, ...]:
+    """Write every preset folder; → their paths, the motion's first."""
+    made = places(method, out)
+    for place, holding in zip(made, _holdings(request, family, method, learned), strict=True):
+        _write(request, family, holding, place)
+    return tuple(str(place) for place in made)
+
+
+def _holdings(
+    request: Learn, family: Family, method: Method, learned: Mapping[str, State]
+) -> Iterator[Holding]:
+    p = family.profile
+    adapters = {a.name: (a, learned[a.name]) for a in method.adapters}
+    words = {w.name: (w.word, learned[w.name][VECTORS]) for w in method.words}
+    motion = Preset(
+        title=request.title,
+        motion=request.motion.strip(),
+        looks=request.clips[0].looks,
+        kind=method.kind,
+        method=request.method,
+        steps=request.steps or 1,
+        seed=request.seed,
+        follow=method.follow,
+        frames=p.frames,
+        rate=Rate(num=p.fps.numerator, den=p.fps.denominator),
+    )
+    yield Holding(motion, request.clips[0], lora=adapters[method.kept])
+    for beside in method.beside:
+        title = f"Looks: {beside.looks}" if beside.looks else f"Looks of {request.title}"
+        looks = replace(motion, title=title, motion="", looks=beside.looks, kind="style", follow=0.0)
+        lora, word = adapters.get(beside.adapter), words.get(beside.word)
+        yield Holding(looks, request.clips[beside.clip], lora, word)
+
+
+def _write(request: Learn, family: Family, holding: Holding, out: Path) -> None:
     """Write the preset folder beside `out` and move it into place when it is whole."""
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         (part / "weights").mkdir(parents=True)
-        name = re.sub(r"[^\w.-]+", "-", family.profile.name).strip("-") or "base"
-        write_whole(part / "weights" / f"{name}.safetensors", lora_file(request, family, adapter, state))
-        _write_reference(request, family, part)
-        write_preset(part, _preset(request, family, f"{name}.safetensors"))
+        preset = replace(holding.preset, weights=(_write_weights(family, holding, part / "weights"),))
+        _write_reference(holding.clip, family, preset, part)
+        write_preset(part, preset)
         replace_folder(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def lora_file(request: Learn, family: Family, adapter: Adapter, state: State) -> bytes:
+def _write_weights(family: Family, holding: Holding, folder: Path) -> BaseWeights:
+    name = re.sub(r"[^\w.-]+", "-", family.profile.name).strip("-") or "base"
+    file, words = "", ""
+    if holding.lora:
+        file = f"{name}.safetensors"
+        write_whole(folder / file, lora_file(holding.preset, family, *holding.lora))
+    if holding.word:
+        words = f"{name}-words.safetensors"
+        write_whole(folder / words, save({holding.word[0]: holding.word[1].contiguous()}))
+    base = family.fingerprint
+    return BaseWeights(
+        base=family.profile.name,
+        architecture=base.architecture,
+        fingerprint=base.weights,
+        file=file,
+        words=words,
+    )
+
+
+def lora_file(preset: Preset, family: Family, adapter: Adapter, state: State) -> bytes:
     """The LoRA as safetensors with diffusers keys, `lora_adapter_metadata` and ModelSpec headers.
 
     `lora_alpha` is α·r, as peft divides by the rank what this project multiplies by.
@@ -62,8 +137,8 @@ def lora_file(request: Learn, family: Family, adapter: Adapter, state: State) ->
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": "unet3d-text-to-video/lora",
         "modelspec.implementation": "https://github.com/huggingface/diffusers",
-        "modelspec.title": request.title or request.motion,
-        "modelspec.trigger_phrase": request.motion,
+        "modelspec.title": preset.title,
+        "modelspec.trigger_phrase": preset.motion or preset.looks,
         "restage.base": json.dumps(vars(family.fingerprint)),
     }
     data: bytes = save(
@@ -72,27 +147,11 @@ def lora_file(request: Learn, family: Family, adapter: Adapter, state: State) ->
     return data
 
 
-def _write_reference(request: Learn, family: Family, part: Path) -> None:
-    """The first clip as it was learned from: its range, sampled at the base's rate."""
+def _write_reference(clip: Clip, family: Family, preset: Preset, part: Path) -> None:
+    """The clip as it was learned from: its range and direction, sampled at the base's rate."""
     p = family.profile
     scale = max(1.0, REFERENCE_SIDE / max(p.width, p.height) / 2)
     size = (round(p.width * scale / 2) * 2, round(p.height * scale / 2) * 2)
-    frames = clips.read(request.clips[0], frames=p.frames, fps=Fraction(p.fps), size=size)
-    clips.write(part / "reference.mp4", frames, p.fps, {"schema": 1, "motion": request.motion})
+    frames = clips.read(clip, frames=p.frames, fps=Fraction(p.fps), size=size)
+    clips.write(part / "reference.mp4", frames, p.fps, {"schema": 1, "motion": preset.motion})
     write_whole(part / "thumbnail.png", png(frames[len(frames) // 2]))
-
-
-def _preset(request: Learn, family: Family, file: str) -> Preset:
-    p, base = family.profile, family.fingerprint
-    weights = BaseWeights(base=p.name, architecture=base.architecture, fingerprint=base.weights, file=file)
-    return Preset(
-        title=request.title or request.motion,
-        motion=request.motion.strip(),
-        looks=request.clips[0].looks,
-        method=request.method,
-        steps=request.steps or 1,
-        seed=request.seed,
-        frames=p.frames,
-        rate=Rate(num=p.fps.numerator, den=p.fps.denominator),
-        weights=(weights,),
-    )

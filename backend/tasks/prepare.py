@@ -4,6 +4,7 @@ Afterwards the autoencoder and the text model leave memory: learning needs neith
 """
 
 import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,12 +18,14 @@ from backend.api.protocol import Clip, Learn
 from backend.diffusion.tensors import read_tensors
 from backend.families.base import Family
 from backend.media import clips
-from backend.media.pictures import random_crops, resized
-from backend.methods.base import Example
+from backend.media.pictures import random_crops
+from backend.media.variants import varied
+from backend.methods.base import Example, Method, Step
 from backend.tasks.run import Run
 
 CROPS = 64  # a clip's bank of encoded crops; drawn from at random
 OVERSIZE = 2  # crops down to a third of the frame are cut from frames this much larger than the base's
+PARTS = ("latents", "crops", "text", "looks_text")
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,22 @@ class Prepared:
     digest: str  # of all tensors and of the request: a checkpoint belongs to exactly these
     notes: tuple[str, ...]  # what the artist should know of the clips
 
+    def texts(self) -> Iterator[str]:
+        """Every caption."""
+        for example in self.examples:
+            yield from (example.caption, example.looks)
 
-def prepare(request: Learn, family: Family, run: Run) -> Prepared:
-    """Raises UserError for clips that cannot be read."""
-    key = _key(request, family)
+    def step(self, family: Family, rng: torch.Generator, read: Callable[[str], Tensor] | None) -> Step:
+        return Step(family, self.examples, rng, read=read)
+
+
+def prepare(request: Learn, method: Method, family: Family, run: Run, given: str = "") -> Prepared:
+    """`given` is the hash of an absorber made elsewhere. Raises UserError for clips that cannot be read."""
+    key = _key(request, family, given)
     cache = run.folder / "prepared.safetensors"
     tensors = _cached(cache, key)
     if tensors is None:
-        encoded = {k: t.contiguous() for k, t in _encode(request, family, run).items()}
+        encoded = {k: t.contiguous() for k, t in _encode(request, method, family, run).items()}
         write_whole(cache, save(encoded, metadata={"key": key}))
         # Read back, as a resumed run does: another layout in memory adds up in another order.
         tensors, _ = read_tensors(cache)
@@ -47,19 +58,15 @@ def prepare(request: Learn, family: Family, run: Run) -> Prepared:
     digest = hashlib.sha256(f"{key} {request.steps}".encode())
     for name in sorted(tensors):
         digest.update(tensors[name].cpu().float().numpy().tobytes())
-    device = family.plan.device
     examples = [
         Example(
-            **{part: tensors[f"{i}.{part}"].to(device) for part in ("latents", "crops", "text", "looks_text")}
+            **{part: tensors[f"{i}.{part}"].to(family.plan.device) for part in PARTS},
+            caption=captions[0],
+            looks=captions[1],
         )
-        for i in range(len(request.clips))
+        for i, captions in enumerate(_captions(request, method))
     ]
     return Prepared(examples, digest.hexdigest()[:16], tempo_notes(request, family))
-
-
-def caption(clip: Clip, motion: str) -> str:
-    """What is seen, then how it moves: "a red ball over a green field moving in a circle"."""
-    return f"{clip.looks.strip()} {motion.strip()}".strip()
 
 
 def tempo_notes(request: Learn, family: Family) -> tuple[str, ...]:
@@ -82,32 +89,45 @@ def tempo_notes(request: Learn, family: Family) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _encode(request: Learn, family: Family, run: Run) -> dict[str, Tensor]:
-    p = family.profile
-    size = (p.width, p.height)
-    share = (request.method.crop_low, request.method.crop_high)
+def _captions(request: Learn, method: Method) -> list[tuple[str, str]]:
+    """For each clip: the whole caption, and the looks."""
+    looks = [clip.looks.strip() for clip in request.clips]
+    return [(method.caption(seen, request.motion), method.looks_caption(seen)) for seen in looks]
+
+
+def _encode(request: Learn, method: Method, family: Family, run: Run) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
-    for i, clip in enumerate(request.clips):
+    for i, (clip, captions) in enumerate(zip(request.clips, _captions(request, method), strict=True)):
         run.step("Reading the clip", i, len(request.clips))
-        large = clips.read(clip, frames=p.frames, fps=p.fps, size=(OVERSIZE * size[0], OVERSIZE * size[1]))
-        cut = random_crops(large, CROPS, share, size, request.seed + i)
-        tensors[f"{i}.latents"] = family.encode(resized(large, size))
-        # Encoded as one long "clip" of single frames, then each a clip of one frame.
-        tensors[f"{i}.crops"] = family.encode(cut)[0].movedim(1, 0).unsqueeze(2)
-        both = family.embed([caption(clip, request.motion), clip.looks.strip()])
-        tensors[f"{i}.text"], tensors[f"{i}.looks_text"] = both[:1], both[1:]
+        encoded = _encode_clip(clip, request.method.variants or 1, method, family, request.seed + i)
+        both = family.embed(list(captions))
+        encoded |= {"text": both[:1], "looks_text": both[1:]}
+        tensors |= {f"{i}.{part}": tensor for part, tensor in encoded.items()}
     return tensors
 
 
-def _key(request: Learn, family: Family) -> str:
+def _encode_clip(clip: Clip, variants: int, method: Method, family: Family, seed: int) -> dict[str, Tensor]:
+    p = family.profile
+    size = (p.width, p.height)
+    large = clips.read(clip, frames=p.frames, fps=p.fps, size=(OVERSIZE * size[0], OVERSIZE * size[1]))
+    latents = torch.cat([family.encode(v) for v in varied(large, variants, size, seed)])
+    if method.crops is None:
+        return {"latents": latents, "crops": latents[:0, :, :1]}
+    cut = random_crops(large, CROPS, method.crops, size, seed)
+    # Encoded as one long "clip" of single frames, then each a clip of one frame.
+    return {"latents": latents, "crops": family.encode(cut)[0].movedim(1, 0).unsqueeze(2)}
+
+
+def _key(request: Learn, family: Family, given: str) -> str:
     """Everything that the tensors depend on."""
     files = [(clip, Path(clip.path).stat().st_size, Path(clip.path).stat().st_mtime_ns)
              for clip in request.clips if Path(clip.path).is_file()]  # fmt: skip
-    parts = (files, request.motion, request.seed, request.method, family.fingerprint, str(family.plan.dtype))
+    words = (request.motion, request.seed, request.method, given)
+    parts = (files, *words, family.fingerprint, str(family.plan.dtype))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _cached(path: Path, key: str) -> dict[str, Tensor] | None:
+def _cached(path: Path, key: str) -> Mapping[str, Tensor] | None:
     if not path.is_file():
         return None
     tensors, metadata = read_tensors(path)

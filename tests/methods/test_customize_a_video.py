@@ -2,16 +2,18 @@
 
 import pytest
 import torch
-from torch import nn
 
-from backend.api.settings import CustomizeAVideo, resolved
-from backend.diffusion.paths import EpsilonPath
-from backend.methods.base import Example, Step
+from backend.api.settings import CustomizeAVideo, check_sense, resolved
+from backend.errors import UserError
+from backend.methods.base import Material
 from backend.methods.customize_a_video import TemporalLora
+from tests.methods.guess import Guess, losses
+
+LOOKS = Material(looks=("a red ball over a green field",))
 
 
-def method(**settings) -> TemporalLora:
-    return TemporalLora(resolved(CustomizeAVideo(**settings), {}))
+def method(material: Material = LOOKS, **settings) -> TemporalLora:
+    return TemporalLora(resolved(CustomizeAVideo(**settings), {}), material)
 
 
 def test_the_papers_values_are_the_defaults():
@@ -22,6 +24,7 @@ def test_the_papers_values_are_the_defaults():
     absorb, learn = method().stages(300)
     assert absorb.learn == {"absorber": 5e-5}
     assert learn.learn == {"motion": 5e-4}
+    assert method().crops == (0.33, 0.67)
 
 
 def test_a_base_can_say_better_and_the_artist_rules():
@@ -31,10 +34,10 @@ def test_a_base_can_say_better_and_the_artist_rules():
     assert resolved(CustomizeAVideo(), base).coarse == 0.7
 
 
-def test_the_absorber_comes_first_without_temporal_layers_and_then_acts():
+def test_the_absorber_comes_first_and_then_acts():
     absorb, learn = method().stages(300)
-    assert (absorb.bypass_temporal, absorb.act) == (True, ())
-    assert (learn.bypass_temporal, learn.act) == (False, ("absorber",))
+    assert absorb.act == ()
+    assert learn.act == ("absorber",)
 
 
 @pytest.mark.parametrize("settings", [{"absorber": "none"}, {"absorber_share": 0.0}])
@@ -44,50 +47,81 @@ def test_without_an_absorber_there_is_one_stage(settings):
     assert len(method(**settings).adapters) == 1
 
 
-def test_only_the_motion_is_kept():
+def test_only_the_motion_is_kept_unless_the_absorber_is_asked_for():
     assert method().kept == "motion"
+    assert method().beside == ()
+    (beside,) = method(keep_absorber=True, absorber="both").beside
+    assert (beside.adapter, beside.word) == ("absorber", "looks")
 
 
-class Guess:
-    """A denoiser that always predicts `value`, and notes what it was given."""
-
-    def __init__(self, value: float) -> None:
-        self.path = EpsilonPath(torch.linspace(0.999, 0.01, 1000))
-        self.denoiser = nn.Module()
-        self.value = value
-        self.seen: list[tuple[tuple[int, ...], float]] = []
-
-    def predict(self, x_t, t, text):
-        self.seen.append((tuple(x_t.shape), text.mean().item()))
-        return torch.full_like(x_t, self.value)
+def test_textual_inversion_takes_the_place_of_the_looks_and_starts_from_their_words():
+    m = method(absorber="textual inversion")
+    assert m.words[0].start == ("red", "ball", "green", "field")
+    assert m.caption("a red ball over a green field", "rolling") == "<looks> rolling"
+    absorb, learn = m.stages(10)
+    assert absorb.learn == {"looks": 5e-5}
+    assert learn.act == ("looks",)
+    assert [a.name for a in m.adapters] == ["motion"]
 
 
-EXAMPLE = Example(
-    latents=torch.zeros(1, 2, 4, 3, 3),
-    crops=torch.zeros(5, 2, 1, 3, 3),
-    text=torch.full((1, 6, 7), 1.0),
-    looks_text=torch.full((1, 6, 7), 2.0),
+def test_both_absorbers_learn_in_one_stage_each_at_its_own_rate():
+    absorb, learn = method(absorber="both", token_learning_rate=1e-3).stages(10)
+    assert absorb.learn == {"absorber": 5e-5, "looks": 1e-3}
+    assert learn.act == ("absorber", "looks")
+
+
+@pytest.mark.parametrize(
+    ("looks", "words"),
+    [("a red ball", ("red", "ball")), ("a ball", ("ball", "ball")), ("", ()), ("a b c d e f g h", 6)],
 )
+def test_a_textual_inversion_starts_from_two_to_six_words(looks, words):
+    start = method(Material(looks=(looks,)), absorber="textual inversion").words[0].start
+    assert start == words or len(start) == words
 
 
-def losses(stage, value: float) -> tuple[Guess, list[torch.Tensor], torch.Tensor]:
-    """→ the guess, the losses, and the noise that was the target."""
-    guess = Guess(value)
-    step = Step(guess, [EXAMPLE], torch.Generator().manual_seed(4))
-    made = [loss.detach() for loss in stage.losses(step)]
-    shape = guess.seen[0][0]
-    replay = torch.Generator().manual_seed(4)
-    torch.randint(1, (1,), generator=replay)  # which example
-    if shape[2] == 1:
-        torch.randint(5, (shape[0],), generator=replay)  # which crops
-    return guess, made, torch.randn(shape, generator=replay)
+def test_a_given_absorber_skips_the_first_stage():
+    (stage,) = method(absorber="given", given="x").stages(10)
+    assert stage.act == ("given",)
+    assert method(absorber="given", given="x").caption("a ball", "rolling") == "a ball rolling"
+    worded = method(Material(given_word=True), absorber="given", given="x")
+    assert worded.caption("a ball", "rolling") == "<looks> rolling"
 
 
-@pytest.mark.parametrize(("index", "frames", "words"), [(0, 1, 2.0), (1, 4, 1.0)])
-def test_each_stage_compares_noise_under_its_own_words(index, frames, words):
+@pytest.mark.parametrize(
+    ("placement", "layers"),
+    [
+        ("temporal", {"temporal attention"}),
+        ("spatial", {"spatial attention"}),
+        ("both", {"temporal attention", "spatial attention"}),
+    ],
+)
+def test_the_kept_lora_can_be_placed_elsewhere_for_comparison(placement, layers):
+    assert set(method(placement=placement).adapters[-1].layers) == layers
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"absorber": "given"}, "none is given"),
+        ({"given": "x.safetensors"}, "another one is to be learned"),
+        ({"absorber": "none", "keep_absorber": True}, "No absorber is learned"),
+        ({"absorber_words": "red ball"}, "the absorber has none"),
+        ({"absorber": "both", "absorber_words": "ball"}, "from 2 to 6 words"),
+        ({"crop_low": 0.9}, "smallest crop is larger"),
+    ],
+)
+def test_settings_that_make_no_sense_together_are_refused_in_a_sentence(settings, complaint):
+    with pytest.raises(UserError, match=complaint) as caught:
+        check_sense(CustomizeAVideo(**settings))
+    assert caught.value.hint
+    check_sense(CustomizeAVideo())
+
+
+@pytest.mark.parametrize(("index", "frames", "words", "bypassed"), [(0, 1, 2.0, True), (1, 4, 1.0, False)])
+def test_each_stage_compares_noise_under_its_own_words(index, frames, words, bypassed):
     """Eq. 3 on single frames under y_S, Eq. 5 on the whole clip under y: mean (ε − ε_θ)² with ε_θ = 0.5."""
-    guess, made, noise = losses(method().stages(10)[index], 0.5)
-    ((shape, text),) = guess.seen
-    assert shape[2] == frames
-    assert text == words
-    torch.testing.assert_close(made, [(noise - 0.5).square().mean()])
+    guess = Guess(0.5)
+    made = losses(method().stages(10)[index], guess)
+    ((shape, text, was_bypassed),) = guess.seen
+    assert (shape[2], text, was_bypassed) == (frames, words, bypassed)
+    torch.testing.assert_close(made, [(guess.noise[0] - 0.5).square().mean()])

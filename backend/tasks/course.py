@@ -1,0 +1,259 @@
+"""The learning loop: stages, checkpoints, previews. It knows neither papers nor models.
+
+A method says what learns and with which losses, a family predicts; the loop only backpropagates.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from backend.api.protocol import Learn, Sampling
+from backend.diffusion.adapters import (
+    Lora,
+    State,
+    add_lora,
+    learning,
+    load_lora_state,
+    lora_parameters,
+    lora_state,
+    merged,
+    remove_loras,
+)
+from backend.families.base import Family
+from backend.media import clips
+from backend.methods.base import Adapter, Method, Stage, Step
+from backend.tasks import generate
+from backend.tasks.bases import with_motion_words
+from backend.tasks.checkpoints import VECTORS, Checkpoint, newest_checkpoint, save_checkpoint
+from backend.tasks.given import NOTHING, Given
+from backend.tasks.prepare import Prepared, seeded
+from backend.tasks.run import Run, Stopped
+
+CHECKPOINTS = 10  # in a stage, evenly spread
+PREVIEWS = 4  # in the last stage
+PREVIEW_STEPS = 8
+
+
+@dataclass
+class Course:
+    """A stage under way."""
+
+    index: int
+    stage: Stage
+    step: Step
+    optimizer: torch.optim.Optimizer
+    acting: list[Lora]  # of earlier stages, to be merged
+    scaler: torch.amp.GradScaler  # does nothing but in fp16
+    done: int  # steps of the stage
+    vectors: Mapping[str, nn.Parameter]  # of the new words that learn
+
+
+@dataclass
+class Learning:
+    """One learning run: what is learned so far, and how it goes on."""
+
+    request: Learn
+    family: Family
+    method: Method
+    prepared: Prepared
+    run: Run
+    given: Given = NOTHING
+    learned: dict[str, State] = field(default_factory=dict)  # by adapter or new word
+
+    def __post_init__(self) -> None:
+        self.stages = self.method.stages(self.request.steps or 0)
+        self.checkpoints = self.run.folder / "checkpoints"
+        self.adapters = {a.name: a for a in self.method.adapters}
+        self.words = {w.name: w for w in self.method.words}
+
+    def all_stages(self) -> dict[str, State]:
+        """→ the tensors of everything that was learned."""
+        rng = seeded(self.request.seed)
+        resumed = newest_checkpoint(self.checkpoints)
+        if resumed and resumed.data != self.prepared.digest:
+            # The clip or the words have changed since; left there, old steps would count as the newest.
+            shutil.rmtree(self.checkpoints)
+            resumed = None
+        if resumed:
+            self.learned = dict(resumed.adapters)
+            rng.set_state(resumed.rng)
+        first = resumed.stage if resumed else 0
+        for index in range(first, len(self.stages)):
+            self._stage(index, rng, resumed if index == first else None)
+        return self.learned
+
+    def _stage(self, index: int, rng: torch.Generator, resumed: Checkpoint | None) -> None:
+        """Run one stage, from its start or from `resumed`; what it learned is then in `learned`."""
+        stage = self.stages[index]
+        try:
+            for name in (n for n in stage.learn if n in self.adapters):
+                self._add(self.adapters[name])
+                if resumed:
+                    load_lora_state(self.family.denoiser, name, self.learned[name])
+            vectors = {name: self._vectors(name) for name in stage.learn if name in self.words}
+            course = Course(
+                index,
+                stage,
+                self.prepared.step(self.family, rng, self._reader(stage, vectors)),
+                make_optimizer(self.family, stage, vectors),
+                self._acting(stage),
+                make_scaler(self.family),
+                resumed.step if resumed else 0,
+                vectors,
+            )
+            if resumed:
+                course.optimizer.load_state_dict(resumed.optimizer)
+                course.scaler.load_state_dict(resumed.scaler)
+            for until in stops(course.done, stage.steps, self._previews(course)):
+                self._steps(course, until)
+                self._save(course)
+                self._preview(course)
+        finally:
+            remove_loras(self.family.denoiser)
+            self.family.release("text")
+
+    def _add(self, adapter: Adapter) -> None:
+        pattern = "|".join(f"({self.family.layers(group)})" for group in adapter.layers)
+        add_lora(self.family.denoiser, adapter.name, pattern, adapter.rank, adapter.scale, self.request.seed)
+
+    def _vectors(self, name: str) -> nn.Parameter:
+        """A new word's embeddings (n, D): as learned so far, else those of the words that it starts from."""
+        if name in self.learned:
+            start = self.learned[name][VECTORS]
+        else:
+            start = torch.stack([self.family.token_vectors(w).mean(0) for w in self.words[name].start])
+        return nn.Parameter(start.to(self.family.plan.device))
+
+    def _reader(self, stage: Stage, vectors: Mapping[str, nn.Parameter]) -> Callable[[str], Tensor] | None:
+        """How captions are read where new words learn or act; None where the base's own reading will do."""
+        tokens: dict[str, Tensor] = {self.words[name].word: vectors[name] for name in vectors}
+        for name in stage.act:
+            if name in self.words:
+                tokens[self.words[name].word] = self.learned[name][VECTORS]
+            elif name == "given":
+                tokens |= self.given.vectors
+        if not tokens:
+            return None
+        if vectors:
+            return lambda text: self.family.embed([text], tokens)
+        texts = {text: self.family.embed([text], tokens) for text in self.prepared.texts()}
+        self.family.release("text")
+        return texts.__getitem__
+
+    def _acting(self, stage: Stage) -> list[Lora]:
+        """What acts without learning, to be merged, where it then costs nothing a step.
+
+        In 16 bits it is added beside the layers instead: a gentle absorber's change is smaller than half a
+        unit in the weights' last place, and merging would round most of it away. (One made elsewhere is
+        merged all the same: its ranks may differ from layer to layer.)
+        """
+        given = [self.given.lora] if "given" in stage.act and self.given.lora else []
+        adapters = [self.adapters[name] for name in stage.act if name in self.adapters]
+        if self.family.plan.dtype is torch.float32:
+            return given + [Lora(self.learned[a.name], a.scale) for a in adapters]
+        for adapter in adapters:
+            self._add(adapter)
+            load_lora_state(self.family.denoiser, adapter.name, self.learned[adapter.name])
+        return given
+
+    def _steps(self, course: Course, until: int) -> None:
+        """Learn up to step `until`."""
+        stage = course.stage
+        try:
+            with merged(self.family.denoiser, course.acting):
+                while course.done < until:
+                    self.run.check()
+                    take_step(stage, course.step, course.optimizer, course.scaler)
+                    course.done += 1
+                    self.run.progress(stage.title, course.done, stage.steps, "")
+        except Stopped:
+            self._save(course)
+            raise
+
+    def _save(self, course: Course) -> None:
+        for name in course.stage.learn:
+            if name in course.vectors:
+                self.learned[name] = {VECTORS: course.vectors[name].detach().cpu().clone()}
+            else:
+                self.learned[name] = lora_state(self.family.denoiser, name)
+        checkpoint = Checkpoint(
+            course.index,
+            course.done,
+            self.prepared.digest,
+            self.learned,
+            course.optimizer.state_dict(),
+            course.scaler.state_dict(),
+            course.step.rng.get_state(),
+        )
+        save_checkpoint(self.checkpoints, checkpoint)
+
+    def _previews(self, course: Course) -> bool:
+        last = course.index == len(self.stages) - 1
+        return bool(self.request.preview_prompt) and last and self.method.kept in course.stage.learn
+
+    def _preview(self, course: Course) -> None:
+        """A clip with what is learned so far, made as a final one is, in fewer steps."""
+        if not self._previews(course):
+            return
+        s = generate.native(Sampling(steps=PREVIEW_STEPS), self.family)
+        noise = generate.clip_noise(self.family, s, self.request.seed)
+        with learning(self.family.denoiser, learn=(), act=(self.method.kept,)):
+            frames = generate.make_clip(self.family, self._preview_words, noise, s, self.run, "preview")
+        self.family.release("pixels")
+        path = self.run.folder / "previews" / f"{course.done:06d}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        facts = {"schema": 1, "step": course.done, "seed": self.request.seed}
+        clips.write(path, frames, self.family.profile.fps, facts)
+        self.run.preview(str(path), course.done)
+
+    @cached_property
+    def _preview_words(self) -> generate.Prompted:
+        s = generate.native(Sampling(), self.family)
+        words = with_motion_words(self.request.preview_prompt, [self.request.motion])
+        return generate.embed(self.family, words, s)
+
+
+def stops(done: int, steps: int, previews: bool) -> list[int]:
+    """The steps after `done` at which a checkpoint (and a preview) is due, the last being `steps`."""
+    parts = PREVIEWS if previews else CHECKPOINTS
+    due = {round(steps * part / parts) for part in range(1, parts + 1)}
+    return [step for step in sorted(due) if step > done]
+
+
+def make_optimizer(
+    family: Family, stage: Stage, vectors: Mapping[str, nn.Parameter] | None = None
+) -> torch.optim.Optimizer:
+    """AdamW over what the stage learns, each at its own rate."""
+    groups = []
+    for name, rate in stage.learn.items():
+        new_word = [vectors[name]] if vectors and name in vectors else None
+        params = new_word or list(lora_parameters(family.denoiser, name).values())
+        groups.append({"params": params, "lr": rate})
+    return torch.optim.AdamW(groups, weight_decay=0.01)
+
+
+def make_scaler(family: Family) -> torch.amp.GradScaler:
+    """Keeps small gradients of fp16 from vanishing; does nothing in other precisions."""
+    return torch.amp.GradScaler(family.plan.device.type, enabled=family.plan.dtype is torch.float16)
+
+
+def take_step(
+    stage: Stage, step: Step, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
+) -> list[Tensor]:
+    """One optimizer step on all of the stage's losses; → the losses, detached, still on the device."""
+    losses = []
+    for loss in stage.losses(step):
+        torch.autograd.backward(scaler.scale(loss))
+        losses.append(loss.detach())
+    if stage.clip_gradient is not None:
+        scaler.unscale_(optimizer)
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(params, stage.clip_gradient)
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.zero_grad(set_to_none=True)
+    return losses

@@ -1,0 +1,71 @@
+"""VMC: what learns, under which words, and with which loss."""
+
+import pytest
+import torch
+from diffusers import UNet3DConditionModel
+
+from backend.api.settings import STEPS, Vmc, resolved
+from backend.families.unet3d import LAYERS
+from backend.methods.base import Material
+from backend.methods.losses import motion_cosine, motion_l2
+from backend.methods.vmc import MotionDistillation
+from backend.methods.wording import without_looks
+from tests.families.test_unet3d import MODELSCOPE
+from tests.methods.guess import EXAMPLE, Guess, losses
+
+
+def method(**settings) -> MotionDistillation:
+    return MotionDistillation(resolved(Vmc(**settings), {}), Material())
+
+
+def test_the_papers_values_are_the_defaults():
+    (motion,), (stage,) = method().adapters, method().stages(400)
+    assert motion.layers == ("temporal qkv",)
+    assert (stage.learn, stage.clip_gradient, stage.act) == ({"motion": 1e-4}, 1.0, ())
+    assert STEPS[Vmc](1)["normal"] == 400
+    assert method().follow == 1.0
+
+
+def test_the_layers_have_the_papers_number_of_weights():
+    """W_q, W_k and W_v: 74.3 M in the temporal attentions of a ModelScope-size UNet, 1.6 M before them."""
+    import re
+
+    with torch.device("meta"):
+        unet = UNet3DConditionModel(**MODELSCOPE)
+    found = {n: m.weight.numel() for n, m in unet.named_modules() if re.fullmatch(LAYERS["temporal qkv"], n)}
+    before = sum(count for n, count in found.items() if n.startswith("transformer_in."))
+    assert (sum(found.values()) - before, before) == (74_342_400, 1_572_864)
+
+
+@pytest.mark.parametrize(("loss", "formula"), [("motion cosine", motion_cosine), ("motion l2", motion_l2)])
+def test_the_whole_clip_is_compared_by_its_residuals(loss, formula):
+    guess = Guess(0.5)
+    (stage,) = method(loss=loss).stages(10)
+    made = losses(stage, guess)
+    ((shape, text, bypassed),) = guess.seen
+    assert (shape, text, bypassed) == (tuple(EXAMPLE.latents.shape), 1.0, False)
+    torch.testing.assert_close(made, [formula(torch.full(shape, 0.5), guess.noise[0])])
+
+
+@pytest.mark.parametrize(
+    ("looks", "who"),
+    [
+        ("a cat on the grass under the tree", "a cat"),
+        ("a red ball over a green field", "a ball"),
+        ("two sharks", "two sharks"),
+        ("a striped orange", "an orange"),
+        ("an old man", "a man"),
+        ("snow", "snow"),
+        ("", ""),
+        ("over a field", ""),
+    ],
+)
+def test_looks_are_cut_from_the_caption_while_learning(looks, who):
+    assert without_looks(looks) == who
+
+
+def test_the_caption_is_the_motion_with_who_moves_alone_or_whole():
+    seen = ("a red ball over a green field", "moving in a circle")
+    assert method().caption(*seen) == "a ball moving in a circle"
+    assert method(caption="motion only").caption(*seen) == "moving in a circle"
+    assert method(caption="whole").caption(*seen) == "a red ball over a green field moving in a circle"

@@ -1,0 +1,150 @@
+"""What every method must do on every kind of base: one suite over all of them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from backend.api.presets import read_preset
+from backend.api.protocol import Generate, Learn, Motion, Sampling
+from backend.families.unet3d import UNet3D
+from backend.media import clips
+from backend.tasks import course, perform
+from backend.tasks import learn as learning
+from backend.tasks.course import Learning
+from backend.tasks.run import Run, Stopped
+from tests.conftest import quiet_run
+from tests.tasks.cases import CASES, request_for
+
+Request = Callable[[Path], Learn]
+
+
+@pytest.fixture(params=CASES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["epsilon", "v_prediction"])
+def prediction(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def request_(name: str, prediction: str, toy_bases: dict[str, Path], moving_clip: Path) -> Request:
+    """The case's request, into a folder of one's own."""
+    return lambda out: request_for(CASES[name], toy_bases[prediction], moving_clip, out)
+
+
+def tensors(outputs: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """All that was learned, by folder, file and name."""
+    files = [(i, path) for i, out in enumerate(outputs) for path in Path(out).glob("weights/*.safetensors")]
+    return {f"{i}/{path.name}/{key}": t for i, path in files for key, t in load_file(path).items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_it_learns_a_whole_preset_and_leaves_the_base_bit_equal(name, prediction, request_, tmp_path):
+    opened: list[UNet3D] = []
+    original = learning.open_base
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "open_base", lambda *args: opened.append(original(*args)) or opened[0])
+        request = request_(tmp_path / "motion")
+        outputs = perform(request, quiet_run(tmp_path)).outputs
+    assert len(outputs) == CASES[name].outputs
+    learned = tensors(outputs)
+    assert all(t.isfinite().all() and t.abs().max() > 0 for t in learned.values())
+    preset = read_preset(Path(outputs[0]))
+    assert type(preset.method) is type(request.method)
+    assert None not in vars(preset.method).values()  # what was used is written down, not what was left open
+    after = opened[0].denoiser.state_dict()
+    before = UNet3D(Path(request.base), "toy", device="cpu").denoiser.state_dict()
+    assert same(before, after)
+
+
+def test_the_same_seed_learns_the_same_to_the_last_bit_and_another_does_not(request_, tmp_path):
+    made = []
+    for i, seed in enumerate((5, 5, 6)):
+        request = replace(request_(tmp_path / f"motion{i}"), seed=seed)
+        made.append(tensors(perform(request, quiet_run(tmp_path / str(i))).outputs))
+    assert same(made[0], made[1])
+    assert not same(made[0], made[2])
+
+
+def test_the_same_seed_has_the_same_losses(request_, tmp_path, monkeypatch):
+    seen: list[float] = []
+    original = course.take_step
+
+    def noting(*args):
+        losses = original(*args)
+        seen.extend(loss.item() for loss in losses)
+        return losses
+
+    monkeypatch.setattr(course, "take_step", noting)
+    for i in range(2):
+        perform(request_(tmp_path / f"motion{i}"), quiet_run(tmp_path / str(i)))
+    half = len(seen) // 2
+    assert seen[:half] == seen[half:]
+    assert len(set(seen[:half])) == half
+
+
+def stopping_after(folder: Path, steps: int) -> Run:
+    """Surroundings that are shut down once `steps` learning steps were reported."""
+    seen: list[int] = []
+    run = quiet_run(folder)
+    return replace(
+        run,
+        progress=lambda phase, done, *_: seen.append(done) if phase.startswith("Learning") else None,
+        stop=lambda: "shutdown" if len(seen) >= steps else "",
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 3], ids=lambda n: f"after {n}")
+def test_interrupted_and_resumed_equals_uninterrupted(request_, tmp_path, steps):
+    whole = tensors(perform(request_(tmp_path / "whole"), quiet_run(tmp_path / "a")).outputs)
+    request = request_(tmp_path / "motion")
+    with pytest.raises(Stopped):
+        perform(request, stopping_after(tmp_path / "b", steps))
+    assert not Path(request.out).exists()
+    assert same(whole, tensors(perform(request, quiet_run(tmp_path / "b")).outputs))
+
+
+def test_exactly_what_a_stage_declares_gets_gradients(request_, tmp_path, monkeypatch):
+    """Over a stage's steps every adapter of it moves, and nothing of the base or of other stages."""
+    moved: list[set[str]] = []
+    original = course.Learning._stage
+
+    def noting(self: Learning, index, rng, resumed):
+        before = {n: {k: t.clone() for k, t in state.items()} for n, state in self.learned.items()}
+        original(self, index, rng, resumed)
+        stage = self.stages[index]
+        moved.append(
+            {n for n, state in self.learned.items() if n not in before or not same(before[n], state)}
+        )
+        assert moved[-1] <= set(stage.learn)
+        assert not any(p.requires_grad and p.grad is not None for p in self.family.denoiser.parameters())
+
+    monkeypatch.setattr(course.Learning, "_stage", noting)
+    perform(request_(tmp_path / "motion"), quiet_run(tmp_path))
+    assert "motion" in moved[-1] or len(moved) == 1
+
+
+def test_what_is_kept_acts_at_strength_1_and_is_the_base_at_0(request_, tmp_path):
+    request = request_(tmp_path / "motion")
+    outputs = perform(request, quiet_run(tmp_path)).outputs
+
+    def made(strength: float, *presets: str) -> object:
+        motions = tuple(Motion(path=path, strength=strength) for path in presets)
+        asked = Generate(job="g", prompt="a ball moving right", out=str(tmp_path / "g.mp4"),
+                         base=request.base, motions=motions, compute=request.compute,
+                         sampling=Sampling(guidance=1.0))  # fmt: skip
+        (path,) = perform(asked, quiet_run(tmp_path)).outputs
+        return clips.read(clips.Clip(path=path), frames=4, fps=8, size=None).tolist()
+
+    base = made(0.0)
+    assert made(0.0, *outputs) == base
+    assert made(1.0, outputs[0]) != base
