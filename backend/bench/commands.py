@@ -28,3 +28,30 @@ def starter(
     asked = {"sampling_steps": steps, "guidance": guidance}
     settings = {name: value for name, value in asked.items() if value is not None}
     typer.echo(bench_starter(base or WEIGHTS, prompts, seed, inverted, out, **settings))
+
+
+@app.command()
+def methods(
+    out: Annotated[Path, typer.Option(help="A folder: cells, table, one contact sheet a row.")] = Path(
+        "bench/methods"
+    ),
+    full: Annotated[bool, typer.Option(help="Every row and motion; for a GPU.")] = False,
+    row: Annotated[list[str], typer.Option(help="Only these rows.")] = [],  # noqa: B006
+    quality: Annotated[str, typer.Option(help="draft, normal or best.")] = "normal",
+    base: str = "starter",
+) -> None:
+    """The papers' methods side by side, each motion learned from one clip. Goes on where it was stopped."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from backend.api.library import default_library
+    from backend.bench.methods import plan_of, run_cells
+    from backend.bench.table import write_table
+
+    plan = plan_of(out, default_library(), base, full=full, rows=row, quality=quality)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns) as shown:
+        task = shown.add_task("")
+        run_cells(
+            plan, lambda what, done, all: shown.update(task, description=what, completed=done, total=all)
+        )
+    typer.echo(write_table(plan))

@@ -1,0 +1,191 @@
+"""`restage bench methods`: every method on the starter, side by side.
+
+Each row learns each motion from one clip; prompts differ from that clip in subject, colour and background.
+A cell (a row's clips of one motion) is finished when its `cell.json` is there: the bench goes on where it
+stopped.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.api.library import write_whole
+from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Quality
+from backend.bench.measures import measured
+from backend.bench.rows import ROWS, TRIALS, Row, Trial, prompts_for, words_of
+from backend.bench.speed import reset_peak, status_bytes
+from backend.diffusion.tensors import read_tensors
+from backend.errors import UserError
+from backend.media import clips
+from backend.media.sheets import contact_sheet
+from backend.starter.world import Shot, caption, render
+from backend.tasks import perform
+from backend.tasks.run import Run
+
+Frames = npt.NDArray[np.uint8]
+SIZE, RATE, FRAMES = 256, Fraction(24), 24
+BASE_RATE, BASE_FRAMES = Fraction(8), 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run: `quality` and the numbers of prompts and seeds are the same in every cell."""
+
+    out: Path
+    library: Path
+    base: str
+    rows: tuple[str, ...]
+    trials: tuple[str, ...]
+    prompts: int
+    seeds: int
+    quality: Quality
+    steps: int | None = None  # of learning, in place of what `quality` says
+
+
+def plan_of(
+    out: Path, library: Path, base: str, *, full: bool, rows: Sequence[str] = (), quality: str = "normal"
+) -> Plan:
+    """Core: the core rows and motions, three prompts, two seeds. Full: all of them, five and three."""
+    if unknown := [row for row in rows if row not in ROWS]:
+        raise UserError(f"There is no row {unknown[0]!r}.", f"Choose among {', '.join(ROWS)}.")
+    if quality not in get_args(Quality):
+        raise UserError(f"There is no quality {quality!r}.", f"Choose among {', '.join(get_args(Quality))}.")
+    chosen = tuple(rows) or tuple(name for name, row in ROWS.items() if full or row.core)
+    trials = tuple(t.name for t in TRIALS if full or t.core)
+    prompts, seeds = (5, 3) if full else (3, 2)
+    return Plan(out, library, base, chosen, trials, prompts, seeds, cast(Quality, quality))
+
+
+def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:
+    """Run every cell of the plan that is not finished yet."""
+    trials = [t for t in TRIALS if t.name in plan.trials]
+    cells = [(row, trial) for trial in trials for row in plan.rows]
+    for done, (row, trial) in enumerate(cells):
+        folder = cell_folder(plan, row, trial)
+        progress(f"{ROWS[row].title}: {trial.name}", done, len(cells))
+        if not (folder / "cell.json").exists():
+            write_whole(folder / "cell.json", json.dumps(_cell(plan, ROWS[row], trial, folder)).encode())
+    progress("done", len(cells), len(cells))
+
+
+def cell_folder(plan: Plan, row: str, trial: Trial) -> Path:
+    return plan.out / "cells" / row / trial.name.replace(" ", "-")
+
+
+def _cell(plan: Plan, row: Row, trial: Trial, folder: Path) -> dict[str, Any]:
+    reference = write_reference(plan.out / "references", trial, 0)
+    run = Run(folder / "job", plan.library, lambda *_: None, lambda *_: None, lambda: "")
+    run.folder.mkdir(parents=True, exist_ok=True)
+    motions, cost = _learned(plan, row, trial, run)
+    results = []
+    for number, shot in enumerate(prompts_for(trial, plan.prompts)):
+        for seed in range(plan.seeds):
+            out = folder / f"{number}-{seed}.mp4"
+            of_both = {"out": str(out), "motions": motions, "base": plan.base, "seed": seed}
+            if not out.exists():
+                perform(_making(row, trial, reference, shot, of_both), run)
+            one = measured(at_base_rate(reference), at_base_rate(out), shot, trial.shot)
+            results.append({"prompt": number, "seed": seed, **asdict(one)})
+    return {"schema": 1, "cost": cost, "results": results}
+
+
+def _learned(plan: Plan, row: Row, trial: Trial, run: Run) -> tuple[tuple[Motion, ...], dict[str, float]]:
+    """The motion that the row learns of the trial, and what that costs; written once."""
+    if row.method is None:
+        return (), {"seconds": 0.0, "parameters": 0, "peak_mib": 0.0}
+    folder, noted = run.folder.parent / "motion", run.folder.parent / "cost.json"
+    if not noted.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        reset_peak()
+        begun = time.monotonic()
+        perform(_learning(plan, row, trial, folder), run)
+        files = list(folder.rglob("*.safetensors"))
+        cost = {
+            "seconds": time.monotonic() - begun,
+            "parameters": sum(t.numel() for file in files for t in read_tensors(file)[0].values()),
+            "peak_mib": status_bytes("VmHWM") / 2**20,
+        }
+        write_whole(noted, json.dumps(cost).encode())
+    return (Motion(path=str(folder)),), json.loads(noted.read_text(encoding="utf-8"))
+
+
+def _learning(plan: Plan, row: Row, trial: Trial, out: Path) -> Learn:
+    motion = words_of(trial)[1]
+    several = tuple(
+        Clip(path=str(write_reference(plan.out / "references", trial, i)), looks=_varied(trial, i)[1])
+        for i in range(row.clips)
+    )
+    assert row.method is not None, "rows without a method have nothing to learn"
+    return Learn(
+        job="bench", clips=several, motion=motion, out=str(out), title=trial.name, base=plan.base,
+        method=row.method, quality=plan.quality, steps=plan.steps,
+    )  # fmt: skip
+
+
+def _making(
+    row: Row, trial: Trial, reference: Path, shot: Shot, of_both: Mapping[str, Any]
+) -> Generate | Edit:
+    looks, motion = words_of(trial)
+    prompt = f"{caption(shot).looks} {motion}"
+    if not row.follow:
+        return Generate(job="bench", prompt=prompt, **of_both)
+    clip = Clip(path=str(reference), looks=looks)
+    return Edit(job="bench", prompt=prompt, clip=clip, follow=row.follow, **of_both)
+
+
+def _varied(trial: Trial, number: int) -> tuple[Shot, str]:
+    """The reference's motion on the `number`-th subject, and its looks in words; 0 is the reference."""
+    if number == 0:
+        return trial.shot, words_of(trial)[0]
+    looks = prompts_for(trial, number + 8)[-1]
+    shot = replace(trial.shot, subject=looks.subject, colour=looks.colour, background=looks.background)
+    return shot, caption(shot).looks
+
+
+def write_reference(folder: Path, trial: Trial, number: int) -> Path:
+    """One second of the motion as a movie file, written once."""
+    path = folder / f"{trial.name.replace(' ', '-')}-{number}.mp4"
+    if not path.exists():
+        shot = _varied(trial, number)[0]
+        frames = render([shot], size=SIZE, frames=FRAMES, fps=float(RATE)).frames[0]
+        clips.write(path, (frames.movedim(1, -1) * 255).round().byte().numpy(), RATE, {"schema": 1})
+    return path
+
+
+def at_base_rate(path: Path, smaller: int = 4) -> Frames:
+    """The clip (F, H, W, 3) at the base's rate and number of frames, `smaller` than its file."""
+    size = (SIZE // smaller, SIZE // smaller)
+    return clips.read(Clip(path=str(path)), frames=BASE_FRAMES, fps=BASE_RATE, size=size)
+
+
+def read_cells(plan: Plan, row: str) -> dict[str, dict[str, Any]]:
+    """The finished cells of a row: motion → cell."""
+    found = {}
+    for trial in TRIALS:
+        path = cell_folder(plan, row, trial) / "cell.json"
+        if trial.name in plan.trials and path.exists():
+            found[trial.name] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def write_sheets(plan: Plan) -> None:
+    """One contact sheet a row: each reference over the clips made after it."""
+    for row in plan.rows:
+        shown = []
+        for trial in TRIALS:
+            folder = cell_folder(plan, row, trial)
+            if trial.name in plan.trials and (folder / "cell.json").exists():
+                reference = write_reference(plan.out / "references", trial, 0)
+                shown.append((f"reference: {trial.name}", at_base_rate(reference)))
+                for number, shot in enumerate(prompts_for(trial, plan.prompts)):
+                    shown.append((caption(shot).looks, at_base_rate(folder / f"{number}-0.mp4")))
+        if shown:
+            contact_sheet(shown, plan.out / f"{row}.png")

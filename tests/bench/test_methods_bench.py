@@ -1,0 +1,86 @@
+"""The table of methods: what its rows and prompts are, and that it goes on where it stopped."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.bench import methods as bench
+from backend.bench.measures import diversity, measured
+from backend.bench.methods import at_base_rate, plan_of, run_cells, write_reference
+from backend.bench.rows import ROWS, TRIALS, prompts_for, words_of
+from backend.bench.table import write_table
+from backend.errors import UserError
+from backend.starter.world import MOTIONS_INSIDE
+
+QUIET = lambda *_: None  # noqa: E731
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda t: t.name)
+def test_prompts_share_neither_subject_nor_colour_nor_background_with_the_reference(
+    trial: bench.Trial,
+) -> None:
+    shots = prompts_for(trial, 5)
+    for name in ("subject", "colour", "background"):
+        values = [getattr(s, name) for s in shots]
+        assert getattr(trial.shot, name) not in values
+        assert len(set(values)) == 5
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda t: t.name)
+def test_every_motion_is_outside_the_vocabulary_and_has_words(trial: bench.Trial) -> None:
+    assert trial.shot.motion not in MOTIONS_INSIDE or trial.shot.camera in ("whip pan", "roll")
+    looks, motion = words_of(trial)
+    assert trial.shot.colour in looks
+    assert motion
+    assert "standing still" not in motion
+
+
+def test_a_reference_measured_against_itself_is_followed_and_leaks_its_looks(tmp_path: Path) -> None:
+    trial = TRIALS[0]
+    frames = at_base_rate(write_reference(tmp_path, trial, 0))
+    found = measured(frames, frames, prompts_for(trial, 1)[0], trial.shot)
+    assert found.fidelity > 0.99
+    assert found.leak
+    assert not found.text
+    assert measured(
+        frames, frames, trial.shot, replace(trial.shot, subject="x", colour="x", background="x")
+    ).text
+
+
+def test_diversity_is_the_distance_between_seeds() -> None:
+    cell = {"results": [{"prompt": 0, "seed": s, "spread": [0.3 * s, 0, 0, 0.4 * s, 0]} for s in (0, 1)]}
+    assert diversity([cell]) == pytest.approx(0.5)
+    assert diversity([]) == 0
+
+
+def test_an_unknown_row_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no row 'magic'"):
+        plan_of(tmp_path, tmp_path, "starter", full=False, rows=["magic"])
+
+
+def test_the_core_is_four_motions_and_leaves_rows_to_the_full_table(tmp_path: Path) -> None:
+    core, full = (plan_of(tmp_path, tmp_path, "starter", full=f) for f in (False, True))
+    assert (len(core.trials), core.prompts, core.seeds) == (4, 3, 2)
+    assert set(core.rows) < set(full.rows) == set(ROWS)
+
+
+def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
+    tmp_path: Path, toy_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ["caption", "t-lora"]
+    plan = replace(
+        plan_of(tmp_path / "out", tmp_path / "library", str(toy_base), full=False, rows=rows),
+        trials=("circle",), prompts=1, seeds=2, steps=1,
+    )  # fmt: skip
+    run_cells(plan, QUIET)
+    monkeypatch.setattr(bench, "perform", lambda *_: pytest.fail("a finished cell was run again"))
+    run_cells(plan, QUIET)
+    table = write_table(plan)
+    assert "base, caption only" in table
+    assert "T-LoRA, no absorber" in table
+    found = json.loads((plan.out / "methods.json").read_text())
+    assert found["rows"]["t-lora"]["parameters"] > 0
+    assert found["rows"]["caption"]["fidelity"]["count"] == 2
+    assert (plan.out / "t-lora.png").exists()
