@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from . import workers
+from .films import Films
 from .models import Size
 from .world import FULL, Shot, Vocabulary, render, sample_shot
 from .world.shots import HELD_OUT_SHARE
@@ -64,25 +66,35 @@ def write_bank(
     device: torch.device,
     vocabulary: Vocabulary = FULL,
     chunk: int = CHUNK,
+    films: Films | None = None,
 ) -> None:
-    """Render and encode `chunks` files of `chunk` clips each; files that exist already are kept."""
+    """Render and encode `chunks` files of `chunk` clips each, and `films`; finished files are kept."""
     folder.mkdir(parents=True, exist_ok=True)
+    if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
+        frames = films.frames.to(device).float() / 255
+        latents = [_encoded(autoencoder, frames[i : i + 64]) for i in range(0, len(frames), 64)]
+        _write_chunk(folder / "film.npz", latents, films.shots)
     for number in range(workers.rank(), chunks, workers.count()):
         file = folder / f"{number:04}.npz"
         if file.exists():
             continue
         rng = random.Random(f"bank {number}")
         shots = [sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk)]
-        latents = [_encoded(autoencoder, shots[i : i + 64], size, device) for i in range(0, chunk, 64)]
-        part = file.with_suffix(".part.npz")
-        np.savez(part, latents=np.concatenate(latents), shots=json.dumps([asdict(s) for s in shots]))
-        part.rename(file)
+        draw = partial(render, size=size.pixels, frames=size.frames, fps=size.fps, device=device)
+        latents = [_encoded(autoencoder, draw(shots[i : i + 64]).frames) for i in range(0, chunk, 64)]
+        _write_chunk(file, latents, shots)
+
+
+def _write_chunk(file: Path, latents: list[np.ndarray], shots: list[Shot]) -> None:
+    part = file.with_suffix(".part")
+    with part.open("wb") as stream:
+        np.savez(stream, latents=np.concatenate(latents), shots=json.dumps([asdict(s) for s in shots]))
+    part.rename(file)
 
 
 @torch.no_grad()
-def _encoded(autoencoder: AutoencoderKL, shots: list[Shot], size: Size, device: torch.device) -> np.ndarray:
-    frames = render(shots, size=size.pixels, frames=size.frames, fps=size.fps, device=device).frames
-    with torch.autocast(device.type, torch.bfloat16):
+def _encoded(autoencoder: AutoencoderKL, frames: torch.Tensor) -> np.ndarray:
+    with torch.autocast(frames.device.type, torch.bfloat16):
         return encode(autoencoder, frames).half().cpu().numpy()
 
 
@@ -92,7 +104,7 @@ class Bank:
     def __init__(self, folder: Path, device: torch.device, vocabulary: Vocabulary = FULL) -> None:
         latents: list[torch.Tensor] = []
         self.shots: list[Shot] = []
-        for file in sorted(folder.glob("????.npz")):
+        for file in sorted(folder.glob("*.npz")):
             chunk = np.load(file)
             shots = [Shot(**fields) for fields in json.loads(str(chunk["shots"]))]
             rows = [row for row, shot in enumerate(shots) if vocabulary.says(shot.motion, shot.camera)]

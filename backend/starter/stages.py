@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from .data import Bank, random_pictures
+from .films import SHARE, Films
 from .models import Size
 from .world import Vocabulary, caption
 
@@ -27,10 +28,18 @@ NO_CAPTION = 0.1
 
 
 def autoencoder_loss(
-    autoencoder: AutoencoderKL, size: Size, batch: int, rng: random.Random, vocabulary: Vocabulary
+    autoencoder: AutoencoderKL,
+    size: Size,
+    batch: int,
+    rng: random.Random,
+    vocabulary: Vocabulary,
+    films: Films | None = None,
 ) -> torch.Tensor:
     """L1 and squared error of the round trip, subjects weighing more, with a trace of KL."""
     pictures, masks = random_pictures(rng, batch, size, autoencoder.device, vocabulary)
+    if films is not None:
+        filmed = films.pictures(rng, max(1, batch // SHARE)).to(pictures.device)
+        pictures[: len(filmed)], masks[: len(filmed)] = filmed, 0
     posterior = autoencoder.encode(pictures).latent_dist
     error = autoencoder.decode(posterior.sample()).sample.float() - pictures
     weights = 1 + SUBJECT_WEIGHT * masks

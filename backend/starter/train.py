@@ -28,6 +28,7 @@ from backend.families.unet3d import bypass_temporal
 from . import workers
 from .data import Bank, encode, write_bank
 from .export import export
+from .films import read_films
 from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet
 from .stages import Denoising, autoencoder_loss
 from .tokenizer import write_tokenizer
@@ -147,7 +148,7 @@ def train_autoencoder(args: argparse.Namespace) -> None:
     run(
         checkpoint,
         lambda rng: autoencoder_loss(
-            checkpoint.modules["autoencoder"], args.size, args.batch, rng, args.vocabulary
+            checkpoint.modules["autoencoder"], args.size, args.batch, rng, args.vocabulary, args.films
         ),
         args,
     )
@@ -155,7 +156,13 @@ def train_autoencoder(args: argparse.Namespace) -> None:
 
 def train_bank(args: argparse.Namespace) -> None:
     write_bank(
-        args.work / "bank", trained_autoencoder(args), args.size, args.chunks, args.device, args.vocabulary
+        args.work / "bank",
+        trained_autoencoder(args),
+        args.size,
+        args.chunks,
+        args.device,
+        args.vocabulary,
+        films=args.films,
     )
 
 
@@ -219,11 +226,13 @@ def main() -> None:
     parser.add_argument(
         "--vocabulary", choices=VOCABULARIES, default="full", help="how much of the world is taught"
     )
+    parser.add_argument("--films", type=Path, help="a folder of shots filmed in Blender")
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--frames", type=int, default=8)
     args = parser.parse_args()
     args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
     args.size = Size(pixels=args.pixels, frames=args.frames)
+    args.films = read_films(args.films, args.size) if args.films else None
     args.work.mkdir(parents=True, exist_ok=True)
     write_tokenizer(args.work / "tokenizer")
     workers.start(args.workers, STAGES[args.stage], args)

@@ -1,14 +1,18 @@
 """The starter's training: what each stage may change, and that it goes on from where it stopped."""
 
+import json
 import random
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from backend.families.unet3d import bypass_temporal
 from backend.starter.data import Bank, write_bank
+from backend.starter.films import Films, read_films
 from backend.starter.models import (
     LATENT_CHANNELS,
     Size,
@@ -21,7 +25,7 @@ from backend.starter.models import (
 from backend.starter.stages import Denoising, autoencoder_loss
 from backend.starter.tokenizer import TOKENS, known_words
 from backend.starter.train import Checkpoint, run
-from backend.starter.world import FIRST
+from backend.starter.world import FIRST, render, sample_shot
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
@@ -101,3 +105,38 @@ def test_the_schedule_neither_clips_nor_ends_in_pure_noise() -> None:
     assert not scheduler.config.clip_sample
     assert not scheduler.config.rescale_betas_zero_snr
     assert 0 < scheduler.alphas_cumprod[-1] < 1e-3
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Films:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    shots = [sample_shot(seed) for seed in range(3)]
+    listed = []
+    for number, shot in enumerate(shots):
+        frames = render([shot], size=64, frames=5).frames[0].movedim(1, -1)
+        np.savez(folder / f"{number}.npz", frames=(frames * 255).round().byte().numpy())
+        listed.append({"file": f"{number}.npz", "words": asdict(shot)})
+    (folder / "shots.json").write_text(json.dumps(listed))
+    return read_films(folder, SIZE)
+
+
+def test_films_stand_in_the_bank_beside_the_worlds_own_clips(films: Films, tmp_path: Path) -> None:
+    write_bank(tmp_path / "bank", new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=4, films=films)
+    bank = Bank(tmp_path / "bank", CPU)
+    assert len(bank.shots) == len(bank.latents) == 7
+    assert all(shot in bank.shots for shot in films.shots)
+
+
+def test_filmed_pictures_are_frames_of_the_films(films: Films) -> None:
+    pictures = films.pictures(random.Random(0), 6)
+    known = (films.frames.flatten(0, 1).float() / 127.5 - 1).flatten(1)
+    assert pictures.shape == (6, 3, SIZE.pixels, SIZE.pixels)
+    assert all((known - p.flatten()).abs().amax(1).min() < 1e-6 for p in pictures)
+
+
+def test_films_that_are_too_short_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    np.savez(tmp_path / "0.npz", frames=np.zeros((2, 8, 8, 3), np.uint8))
+    (tmp_path / "shots.json").write_text(json.dumps([{"file": "0.npz", "words": {}}]))
+    with pytest.raises(SystemExit, match="has 2 frames, 4 are needed"):
+        read_films(tmp_path, SIZE)
