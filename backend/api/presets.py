@@ -20,7 +20,7 @@ from .settings import CustomizeAVideo, Method
 from .values import ProtocolError, check, from_plain, limited, to_plain, value
 
 SCHEMA = 1
-FILE = "preset.json"
+FILE, REFERENCE = "preset.json", "reference.mp4"
 # schema → what turns its content into that of the next; a released schema is never dropped.
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 

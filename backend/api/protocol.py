@@ -45,6 +45,7 @@ VERSION = 2
 Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
+FOLLOW_HELP = "Start: 1 is the inverted latent of the clip a motion was learned from, 0 fresh noise"
 BALANCE = 0.0
 BALANCE_HELP = "0 adds several motions as they were learned; towards 1 they change each layer equally much"
 
@@ -146,6 +147,7 @@ class Generate:
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same clip")
     count: int = limited(1, 1, 64, "Clips to make, each with the next seed")
     balance: float = limited(BALANCE, 0.0, 1.0, BALANCE_HELP)
+    follow: float | None = limited(None, 0.0, 1.0, FOLLOW_HELP)
     sampling: Sampling = Sampling()
     compute: Compute = Compute()
 

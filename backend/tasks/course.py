@@ -31,6 +31,7 @@ from backend.tasks.bases import with_motion_words
 from backend.tasks.checkpoints import VECTORS, Checkpoint, newest_checkpoint, save_checkpoint
 from backend.tasks.given import NOTHING, Given
 from backend.tasks.prepare import Prepared, seeded
+from backend.tasks.prompted import Prompted, read_prompt
 from backend.tasks.run import Run, Stopped
 
 CHECKPOINTS = 10  # in a stage, evenly spread
@@ -211,10 +212,9 @@ class Learning:
         self.run.preview(str(path), course.done)
 
     @cached_property
-    def _preview_words(self) -> generate.Prompted:
-        s = generate.native(Sampling(), self.family)
+    def _preview_words(self) -> Prompted:
         words = with_motion_words(self.request.preview_prompt, [self.request.motion])
-        return generate.embed(self.family, words, s)
+        return read_prompt(self.family, words, generate.native(Sampling(), self.family).guidance)
 
 
 def stops(done: int, steps: int, previews: bool) -> list[int]:

@@ -1,6 +1,5 @@
 """Prompt and motions → clips. Previews while learning are made by the same `make_clip`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +11,14 @@ from torch import Tensor
 
 from backend.api.protocol import Edit, Generate, Rate, Sampling
 from backend.api.values import to_plain
-from backend.diffusion.sampling import Predict, ddim_sample
-from backend.diffusion.tokens import NO_TOKENS
+from backend.diffusion.sampling import ddim_sample, follow_source
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
-from backend.tasks.bases import LoadedMotion, acting, load_motions, open_base, with_motion_words
+from backend.tasks.bases import LoadedMotion, acting, load_motions, open_base
+from backend.tasks.following import followed, inverted_latent
 from backend.tasks.prepare import seeded
+from backend.tasks.prompted import Prompted, guided, read_prompt
 from backend.tasks.run import Result, Run
 
 
@@ -39,29 +39,25 @@ class Native:
         return Sampling(**{**vars(self), "rate": rate})
 
 
-@dataclass(frozen=True)
-class Prompted:
-    """The embedded prompt and, for guidance, the empty one: each (1, L, D)."""
-
-    text: Tensor
-    empty: Tensor
-    guidance: float
-
-
 def generate(request: Generate, run: Run) -> Result:
     """Raises UserError for an empty prompt, sizes the base cannot make, and motions of another base."""
     out = output_path(request.out, request.prompt)
     family = open_base(request.base, request.compute, run)
     s = native(request.sampling, family)
     motions = load_motions(request.motions, family)
-    prompted = embed(family, with_motion_words(request.prompt, [m.preset.motion for m in motions]), s)
+    follow, clip = followed(request, motions)
+    size = (s.width, s.height)
+    inverted = inverted_latent(family, clip, s.frames, size, s.steps, run) if clip else None
+    prompted = read_prompt(family, request.prompt, s.guidance, motions)
     outputs = []
     with acting(family, motions, s.frames, request.balance):
         for i in range(request.count):
             which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
             noise = clip_noise(family, s, request.seed + i)
+            if inverted is not None:
+                noise = follow_source(inverted, noise, follow)
             frames = make_clip(family, prompted, noise, s, run, which)
-            one = replace(request, seed=request.seed + i, count=1, out=str(numbered(out, i)))
+            one = replace(request, seed=request.seed + i, count=1, out=str(numbered(out, i)), follow=follow)
             outputs.append(write_result(one, frames, s, family, motions))
     return Result(tuple(outputs), tuple(m.note for m in motions if m.note))
 
@@ -101,12 +97,6 @@ def native(sampling: Sampling, family: Family) -> Native:
     )
 
 
-def embed(family: Family, prompt: str, s: Native, tokens: Mapping[str, Tensor] = NO_TOKENS) -> Prompted:
-    both = family.embed([prompt, ""], tokens)
-    family.release("text")
-    return Prompted(both[:1], both[1:], s.guidance)
-
-
 def clip_noise(family: Family, s: Native, seed: int) -> Tensor:
     """(1, C, F, h, w) on the device, the same on every device for the same seed."""
     m = family.size_multiple
@@ -128,22 +118,6 @@ def make_clip(
         )
         frames: np.ndarray[Any, Any] = family.decode(latents)
     return frames
-
-
-def guided(family: Family, prompted: Prompted) -> Predict:
-    """Classifier-free guidance (Ho & Salimans, arXiv 2207.12598) on the model's output; none at 1."""
-
-    def predict(x: Tensor, t: Tensor) -> Tensor:
-        if prompted.guidance == 1:
-            return family.predict(x, t, prompted.text)
-        if family.plan.mode == "low":  # half the memory, one after the other
-            empty, text = family.predict(x, t, prompted.empty), family.predict(x, t, prompted.text)
-        else:
-            both = torch.cat([prompted.empty, prompted.text])
-            empty, text = family.predict(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
-        return empty + prompted.guidance * (text - empty)
-
-    return predict
 
 
 def numbered(out: Path, index: int) -> Path:

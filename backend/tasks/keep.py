@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from backend.api.library import write_whole
-from backend.api.presets import FILE, BaseWeights, Preset, replace_folder, write_preset
+from backend.api.presets import FILE, REFERENCE, BaseWeights, Preset, replace_folder, write_preset
 from backend.api.protocol import Clip, Learn, Rate
 from backend.diffusion.adapters import State
 from backend.errors import UserError
@@ -153,5 +153,5 @@ def _write_reference(clip: Clip, family: Family, preset: Preset, part: Path) -> 
     scale = max(1.0, REFERENCE_SIDE / max(p.width, p.height) / 2)
     size = (round(p.width * scale / 2) * 2, round(p.height * scale / 2) * 2)
     frames = clips.read(clip, frames=p.frames, fps=Fraction(p.fps), size=size)
-    clips.write(part / "reference.mp4", frames, p.fps, {"schema": 1, "motion": preset.motion})
+    clips.write(part / REFERENCE, frames, p.fps, {"schema": 1, "motion": preset.motion})
     write_whole(part / "thumbnail.png", png(frames[len(frames) // 2]))
