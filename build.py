@@ -2,7 +2,7 @@
 
 setup     make the backend's environment (torch for this machine's GPU) and the command build/restage
 demo      learn the motion of a clip in headless Blender and make new clips with it; leaves demo/
-test      build the extension, then run every test; further arguments go to pytest
+test      every test, in Blender too; arguments go to pytest: test tests/cli -q
 check     formatting, types and architecture
 package   build dist/restage-<version>.zip and let Blender's own validator read it
 bench     measure speed and memory against the plain way; leaves build/bench.json
@@ -200,11 +200,19 @@ def demo() -> None:
 
 
 def test(*arguments: str) -> None:
-    variables: dict[str, str | Path] = {"RESTAGE_ZIP": package(), "RESTAGE_PYTHON": developer_python()}
-    for version in BLENDERS:
-        variables[f"RESTAGE_BPY_{version}"] = blender_python(version)
+    variables: dict[str, str | Path] = {"RESTAGE_PYTHON": developer_python()}
+    if concern_the_extension(arguments):
+        variables["RESTAGE_ZIP"] = package()
+        for version in BLENDERS:
+            variables[f"RESTAGE_BPY_{version}"] = blender_python(version)
     say("Running the tests")
     run(variables["RESTAGE_PYTHON"], "-m", "pytest", *arguments, **variables)
+
+
+def concern_the_extension(arguments: Sequence[str]) -> bool:
+    """Whether pytest's arguments reach tests that need the zip and Blender, which take long to fetch."""
+    paths = [argument for argument in arguments if argument.startswith("tests")]
+    return not paths or any(re.match(r"tests/?$|tests/(blender|test_build)", path) for path in paths)
 
 
 def check() -> None:

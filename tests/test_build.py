@@ -109,6 +109,10 @@ def test_a_failed_install_leaves_no_environment_that_looks_whole(tmp_path: Path,
         ("error: failed to write: No space left on device (os error 28)", "disk is full"),
         ("error: No interpreter found for Python 3.11 in search path", "No Python 3.11 was"),
         ("error: No interpreter found for Python 3.13 in search path", "No Python 3.13 was"),
+        (
+            "cause: Failed to download `https://x/cpython-3.13.18.tar.gz`\n cause: dns error",
+            "No Python 3.13 was",
+        ),
         ("error: failed to open file: Read-only file system (os error 30)", "cannot be written"),
         ("torch==2.13.0 has no wheels with a matching platform tag", "not made for this kind of computer"),
         ("error: failed to create directory: Permission denied (os error 13)", "cannot be written"),
@@ -305,6 +309,21 @@ def test_help_is_no_error(arguments: list[str]) -> None:
     done = ask(*arguments)
     assert done.returncode == 0
     assert "setup | demo | test | check | package" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        ([], True),
+        (["-q", "--durations=5"], True),
+        (["tests"], True),
+        (["tests/cli", "tests/blender/test_jobs.py"], True),
+        (["tests/test_build.py"], True),
+        (["tests/cli", "tests/api/test_client.py::test_x", "-x"], False),
+    ],
+)
+def test_blender_is_fetched_only_for_tests_that_need_it(arguments: list[str], needed: bool) -> None:
+    assert build.concern_the_extension(arguments) == needed
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ COMPLAINTS = (  # what uv, pip and Python print -> what a person can do about it
         "The backend needs about 8 GB beside the library, or choose another library folder.",
     ),
     (
-        r"no interpreter found for python (?P<python>[\d.]*\d)|failed to (download|install) .*python",
+        r"no interpreter found|failed to (download|install) .*python",
         "No Python {python} was found or could be downloaded.",
         "Connect to the internet, or install Python {python}, and try again.",
     ),
@@ -225,8 +225,9 @@ COMPLAINTS = (  # what uv, pip and Python print -> what a person can do about it
 
 def _complaint(text: str, log: Path) -> UserError:
     for pattern, message, hint in COMPLAINTS:
-        if found := re.search(pattern, text, re.IGNORECASE):
-            facts = {"python": found.groupdict().get("python") or PYTHON, "folder": log.parent}
+        if re.search(pattern, text, re.IGNORECASE):
+            version = re.search(r"python[- ](\d\.\d+)", text, re.IGNORECASE)
+            facts = {"python": version[1] if version else PYTHON, "folder": log.parent}
             return UserError(message.format(**facts), hint.format(**facts))
     return UserError("The backend's environment could not be made.", f"What happened is in {log}.")
 
