@@ -188,12 +188,13 @@ def _run(command: Sequence[str | Path], report: Report, log: Path, lock: IO[byte
         raise _complaint(text, log)
 
 
+NO_ROOM = 2**28  # bytes: with less, no step gets to its end, whatever it says of the reason
+FULL = (
+    "The disk is full.",
+    "Make room for 2 GB (8 with CUDA) in {folder}, or choose another library folder.",
+)
 COMPLAINTS = (  # what uv, pip and Python print -> what a person can do about it
-    (
-        r"no space left|os error 28|disk full",
-        "The disk is full.",
-        "The backend needs about 8 GB beside the library, or choose another library folder.",
-    ),
+    (r"no space left|os error 28|disk full|disk quota", *FULL),
     (
         r"no interpreter found|failed to (download|install) .*python",
         "No Python {python} was found or could be downloaded.",
@@ -224,11 +225,13 @@ COMPLAINTS = (  # what uv, pip and Python print -> what a person can do about it
 
 
 def _complaint(text: str, log: Path) -> UserError:
-    for pattern, message, hint in COMPLAINTS:
-        if re.search(pattern, text, re.IGNORECASE):
-            version = re.search(r"python[- ](\d\.\d+)", text, re.IGNORECASE)
-            facts = {"python": version[1] if version else PYTHON, "folder": log.parent}
-            return UserError(message.format(**facts), hint.format(**facts))
+    version = re.search(r"python[- ](\d\.\d+)", text, re.IGNORECASE)
+    facts = {"python": version[1] if version else PYTHON, "folder": log.parent}
+    known = [words for pattern, *words in COMPLAINTS if re.search(pattern, text, re.IGNORECASE)]
+    if not known and shutil.disk_usage(log.parent).free < NO_ROOM:
+        known = [list(FULL)]
+    for message, hint in known:
+        return UserError(message.format(**facts), hint.format(**facts))
     return UserError("The backend's environment could not be made.", f"What happened is in {log}.")
 
 

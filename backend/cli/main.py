@@ -48,7 +48,7 @@ def main(perform: Perform | None = None) -> None:
     """The program. `perform` takes the place of `tasks.perform` when given."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read once, when torch is loaded
     try:
-        app(obj=perform)
+        app(obj=perform, prog_name="restage")
     except UserError as error:
         if "--json" in sys.argv:
             print(encode(Failed(job="", error=error.message, hint=error.hint)).decode(), end="")
