@@ -19,10 +19,12 @@ from .protocol import Rate
 from .settings import CustomizeAVideo, Method
 from .values import ProtocolError, check, from_plain, limited, to_plain, value
 
-SCHEMA = 1
+SCHEMA = 2
 FILE, REFERENCE = "preset.json", "reference.mp4"
 # schema → what turns its content into that of the next; a released schema is never dropped.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda content: content,  # 2 only says more: motions made elsewhere
+}
 
 
 @value
@@ -42,8 +44,8 @@ class Preset:
     motion: str  # how it moves, in words; added to prompts that do not say it; empty for looks
     looks: str = ""  # what was seen in the reference
     kind: Literal["camera", "subject", "style"] = "subject"
-    method: Method = CustomizeAVideo()
-    steps: int = limited(300, 1, 100_000, "Learning steps")
+    method: Method | None = CustomizeAVideo()  # None where the motion was learned elsewhere
+    steps: int | None = limited(300, 1, 100_000, "Learning steps; None where nobody knows")
     seed: int = limited(0, 0, 2**31 - 1)
     strength: float = limited(1.0, -2.0, 2.0, "Recommended strength")
     follow: float = limited(0.0, 0.0, 1.0, "Recommended start: 1 is the reference's inverted latent, 0 noise")

@@ -25,6 +25,7 @@ __all__ = [
     "Generate",
     "Key",
     "Learn",
+    "Looks",
     "Message",
     "Motion",
     "Outcome",
@@ -93,6 +94,15 @@ class Motion:
 
 
 @value
+class Looks:
+    """Somebody's spatial LoRA (a file with diffusers, ComfyUI or kohya keys), and how strongly it acts."""
+
+    path: str
+    strength: float = limited(1.0, -2.0, 2.0, "0 is off, 1 as learned, below 0 reversed in sign")
+    curve: tuple[Key, ...] = ()  # as of a Motion
+
+
+@value
 class Compute:
     """Where and how precisely to compute; "auto" chooses from what is free."""
 
@@ -143,6 +153,7 @@ class Generate:
     prompt: str
     out: str
     motions: tuple[Motion, ...] = ()
+    looks: tuple[Looks, ...] = ()
     base: str = "starter"
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same clip")
     count: int = limited(1, 1, 64, "Clips to make, each with the next seed")
@@ -162,6 +173,7 @@ class Edit:
     out: str
     follow: float = limited(1.0, 0.0, 1.0, "1 starts from the clip's inverted latent, 0 from fresh noise")
     motions: tuple[Motion, ...] = ()
+    looks: tuple[Looks, ...] = ()
     base: str = "starter"
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same clip")
     count: int = limited(1, 1, 64, "Clips to make, each with the next seed")

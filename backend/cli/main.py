@@ -27,7 +27,7 @@ from backend.api.protocol import (
 from backend.api.values import to_plain
 from backend.bench import commands as bench
 from backend.cli import doctor as checkup
-from backend.cli import jobs_command, running
+from backend.cli import exchange, jobs_command, running
 from backend.cli import options as o
 from backend.errors import UserError
 from backend.service.worker import Perform
@@ -40,6 +40,7 @@ app = typer.Typer(
 )
 presets = typer.Typer(help="The motions in the library.", no_args_is_help=True)
 app.add_typer(presets, name="presets")
+exchange.register(presets)
 app.add_typer(jobs_command.app, name="jobs")
 app.add_typer(bench.app, name="bench")
 
@@ -101,6 +102,7 @@ def generate(
     out: o.OutFile,
     motion: o.Motions = [],  # noqa: B006
     balance: o.Balance = BALANCE,
+    lora: o.Looks = [],  # noqa: B006
     base: o.Base = "starter",
     frames: Annotated[int | None, o.option("--frames", help="Frames that the model makes.")] = None,
     length: o.Length = None,
@@ -120,6 +122,7 @@ def generate(
     request = Generate(
         job="", prompt=prompt, out=o.absolute(out), motions=tuple(o.motion(m, library) for m in motion),
         base=o.base(base), seed=seed, count=count, balance=balance,
+        looks=tuple(o.looks(text) for text in lora),
         sampling=o.sampling(size, fps, frames=frames, length=length, steps=steps, guidance=guidance),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
@@ -136,6 +139,7 @@ def edit(
     follow: Annotated[float, o.option("--follow", metavar="0..1", help="How closely.")] = 1.0,
     motion: o.Motions = [],  # noqa: B006
     balance: o.Balance = BALANCE,
+    lora: o.Looks = [],  # noqa: B006
     base: o.Base = "starter",
     first: o.First = 0,
     frames: o.Used = None,
@@ -157,6 +161,7 @@ def edit(
         job="", clip=o.clips([clip], [looks], first, frames, False)[0], prompt=prompt, out=o.absolute(out),
         follow=follow, motions=tuple(o.motion(m, library) for m in motion), base=o.base(base), seed=seed,
         count=count, inversion_steps=inversion_steps, balance=balance,
+        looks=tuple(o.looks(text) for text in lora),
         sampling=o.sampling(size, fps, length=length, guidance=guidance),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
+from backend.api import protocol
 from backend.api.library import default_library
 from backend.api.protocol import (
     BALANCE_HELP,
@@ -30,6 +31,7 @@ from backend.api.values import ProtocolError, from_plain
 from backend.errors import UserError
 
 R = TypeVar("R", bound=Request)
+S = TypeVar("S", protocol.Motion, protocol.Looks)
 METHODS: dict[str, type[Method]] = {
     re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Method) or (Method,)
 }
@@ -49,6 +51,10 @@ Motions = Annotated[
     ),
 ]
 Balance = Annotated[float, option("--balance", metavar="0..1", help=BALANCE_HELP)]
+Looks = Annotated[
+    list[str],
+    option("--lora", metavar="FILE[:STRENGTH]", help="A LoRA for looks; strengths as of a motion."),
+]
 Prompt = Annotated[str, option("--prompt", help="What should be seen.")]
 OutFile = Annotated[Path, option("--out", metavar="FILE.mp4", help="Where the clip goes.")]
 Base = Annotated[str, option("--base", help="Base model: starter, a diffusers folder, or a hub name.")]
@@ -86,14 +92,24 @@ def motion(text: str, library: Path) -> Motion:
 
     Strengths come after the last colon, so that C:\\motions\\dance is a path.
     """
-    path, _, words = text.rpartition(":")
-    try:
-        chosen = Motion(path=path, **strength(words)) if path else Motion(path=text)
-    except ValueError:
-        chosen = Motion(path=text)
+    chosen = with_strength(protocol.Motion, text)
     kept = library / "presets" / chosen.path
     here = kept if not Path(chosen.path).expanduser().exists() and kept.is_dir() else chosen.path
     return dataclasses.replace(chosen, path=absolute(here))
+
+
+def looks(text: str) -> protocol.Looks:
+    """FILE, with strengths as of a motion."""
+    chosen = with_strength(protocol.Looks, text)
+    return dataclasses.replace(chosen, path=absolute(chosen.path))
+
+
+def with_strength(kind: type[S], text: str) -> S:
+    path, _, words = text.rpartition(":")
+    try:
+        return kind(path=path, **strength(words)) if path else kind(path=text)
+    except ValueError:
+        return kind(path=text)
 
 
 def strength(words: str) -> dict[str, Any]:

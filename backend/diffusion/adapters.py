@@ -151,14 +151,19 @@ def lora_delta(a: Tensor, b: Tensor) -> Tensor:
 def fits(model: nn.Module, state: Mapping[str, Tensor]) -> bool:
     """Whether every LoRA pair in `state` belongs to a module of `model` with its shape."""
     names = {key.rsplit(".lora_", 1)[0] for key in state}
+    whole = state.keys() == {f"{n}.lora_{side}.weight" for n in names for side in "AB"}
+    return bool(names) and whole and not misfits(model, state)
+
+
+def misfits(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """The modules whose pair in `state` does not have the shape of theirs in `model`."""
     modules = dict(model.named_modules())
-    if state.keys() != {f"{n}.lora_{side}.weight" for n in names for side in "AB"}:
-        return False
-    for name in names:
+
+    def right(name: str) -> bool:
         a, b = state[f"{name}.lora_A.weight"], state[f"{name}.lora_B.weight"]
         weight = getattr(modules.get(name), "weight", None)
-        if weight is None or a.shape[0] != b.shape[1]:
+        if weight is None or min(a.ndim, b.ndim) < 2 or not 0 < a.shape[0] == b.shape[1]:
             return False
-        if (b.shape[0], a[0].numel()) != (weight.shape[0], weight[0].numel()):
-            return False
-    return bool(names)
+        return (b.shape[0], b[0, 0].numel(), a[0].numel()) == (weight.shape[0], 1, weight[0].numel())
+
+    return [name for name in sorted({key.rsplit(".lora_", 1)[0] for key in state}) if not right(name)]

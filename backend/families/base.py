@@ -51,6 +51,11 @@ class Family(Protocol):
         """The network that adapters sit on, frozen and in eval mode."""
         ...
 
+    @property
+    def skeleton(self) -> nn.Module:
+        """The denoiser's modules and their shapes, without weights: nothing is loaded for it."""
+        ...
+
     def layers(self, group: str) -> str:
         """A regex over full names of the modules in a group.
 

@@ -109,9 +109,7 @@ class UNet3D:
     def plan(self) -> Plan:
         """Chosen once, before the denoiser is loaded, for a learning step on the base's native clip."""
         p = self.profile
-        with torch.device("meta"):
-            shape = UNet3DConditionModel.from_config(self._unet_config)
-        weights = sum(p.numel() for p in shape.parameters()) * self._dtype.itemsize
+        weights = sum(p.numel() for p in self.skeleton.parameters()) * self._dtype.itemsize
         positions = p.frames * p.width * p.height // self.size_multiple**2
         widths = sum(self._unet_config["block_out_channels"])
         # 6.3 GiB in 16 bits for 16 frames of 32×32 latents at widths 320+640+1280+1280 (ModelScope).
@@ -120,6 +118,11 @@ class UNet3D:
         return Plan(self._device, self._dtype, mode)
 
     # -------------------------------------------------------------- parts
+
+    @cached_property
+    def skeleton(self) -> UNet3DConditionModel:
+        with torch.device("meta"):
+            return UNet3DConditionModel.from_config(self._unet_config)
 
     @cached_property
     def denoiser(self) -> UNet3DConditionModel:

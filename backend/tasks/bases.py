@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
 
 from backend.api.presets import Preset, read_preset
-from backend.api.protocol import Compute, Motion, per_frame
+from backend.api.protocol import Compute, Looks, Motion, per_frame
 from backend.diffusion.adapters import Lora, State, fits
 from backend.diffusion.stacking import Part, balanced, stacked
 from backend.diffusion.tensors import read_tensors
 from backend.diffusion.tokens import NO_TOKENS
 from backend.errors import UserError
 from backend.families.base import Family
+from backend.families.lora_files import read_lora_file
 from backend.families.unet3d import UNet3D
 from backend.families.weights import find_base
 from backend.tasks.run import Run
@@ -39,6 +41,11 @@ class LoadedMotion:
     tokens: Mapping[str, Tensor] = field(
         default_factory=dict
     )  # new words that it brings: word → embeddings (n, D)
+
+    @property
+    def is_motion(self) -> bool:
+        """Or looks that were kept beside one."""
+        return self.preset.kind != "style"
 
 
 def load_motions(motions: Sequence[Motion], family: Family) -> list[LoadedMotion]:
@@ -77,11 +84,40 @@ def load_motion(motion: Motion, family: Family) -> LoadedMotion:
     return LoadedMotion(motion, preset, Lora(state, scale), digest, note, tokens)
 
 
+@dataclass(frozen=True)
+class LoadedLooks:
+    asked: Looks
+    lora: Lora
+    hash: str
+    note: str
+    is_motion: ClassVar[bool] = False
+
+
+def load_looks(looks: Sequence[Looks], family: Family) -> list[LoadedLooks]:
+    """The LoRA files that act. Raises UserError for one that is none or does not fit the base."""
+    loaded = []
+    for one in looks:
+        if any(k.strength for k in one.curve or (one,)):
+            path = Path(one.path).expanduser()
+            found = read_lora_file(path, family)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            loaded.append(LoadedLooks(one, found.lora, digest, found.note and f"{path.name}: {found.note}"))
+    return loaded
+
+
+Acting = LoadedMotion | LoadedLooks
+
+
 @contextmanager
-def acting(family: Family, motions: Sequence[LoadedMotion], frames: int, balance: float) -> Iterator[None]:
-    """Inside the block the motions act on the base, on clips of that many frames."""
-    parts = [Part(m.lora, per_frame(m.asked.strength, m.asked.curve, frames)) for m in motions]
-    with stacked(family.denoiser, balanced(parts, balance), family.frame_layer):
+def acting(family: Family, acted: Sequence[Acting], frames: int, balance: float) -> Iterator[None]:
+    """Inside the block motions, balanced among themselves, and looks act on clips of that many frames."""
+
+    def parts(motion: bool) -> list[Part]:
+        chosen = [one for one in acted if one.is_motion == motion]
+        return [Part(x.lora, per_frame(x.asked.strength, x.asked.curve, frames)) for x in chosen]
+
+    everything = [*balanced(parts(True), balance), *parts(False)]
+    with stacked(family.denoiser, everything, family.frame_layer):
         yield
 
 

@@ -18,6 +18,9 @@ def refuse_early(request: Request) -> None:
     if not isinstance(request, Learn):
         for motion in request.motions:
             read_preset(Path(motion.path))
+        for looks in request.looks:
+            if not Path(looks.path).is_file():
+                raise UserError(f"There is no LoRA {looks.path}.", "Choose a .safetensors file.")
 
 
 def sources(request: Request) -> tuple[Clip, ...]:

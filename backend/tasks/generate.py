@@ -1,5 +1,6 @@
 """Prompt and motions → clips. Previews while learning are made by the same `make_clip`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from backend.diffusion.sampling import ddim_sample, follow_source
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
-from backend.tasks.bases import LoadedMotion, acting, load_motions, open_base
+from backend.tasks.bases import Acting, LoadedMotion, acting, load_looks, load_motions, open_base
 from backend.tasks.following import followed, inverted_latent
 from backend.tasks.prepare import seeded
 from backend.tasks.prompted import Prompted, guided, read_prompt
@@ -44,13 +45,14 @@ def generate(request: Generate, run: Run) -> Result:
     out = output_path(request.out, request.prompt)
     family = open_base(request.base, request.compute, run)
     s = native(request.sampling, family)
-    motions = load_motions(request.motions, family)
+    motions, looks = load_motions(request.motions, family), load_looks(request.looks, family)
     follow, clip = followed(request, motions)
     size = (s.width, s.height)
     inverted = inverted_latent(family, clip, s.frames, size, s.steps, run) if clip else None
     prompted = read_prompt(family, request.prompt, s.guidance, motions)
+    acted: list[Acting] = [*motions, *looks]
     outputs = []
-    with acting(family, motions, s.frames, request.balance):
+    with acting(family, acted, s.frames, request.balance):
         for i in range(request.count):
             which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
             noise = clip_noise(family, s, request.seed + i)
@@ -58,8 +60,8 @@ def generate(request: Generate, run: Run) -> Result:
                 noise = follow_source(inverted, noise, follow)
             frames = make_clip(family, prompted, noise, s, run, which)
             one = replace(request, seed=request.seed + i, count=1, out=str(numbered(out, i)), follow=follow)
-            outputs.append(write_result(one, frames, s, family, motions))
-    return Result(tuple(outputs), tuple(m.note for m in motions if m.note))
+            outputs.append(write_result(one, frames, s, family, acted))
+    return Result(tuple(outputs), tuple(one.note for one in acted if one.note))
 
 
 def output_path(out: str, prompt: str) -> Path:
@@ -130,7 +132,7 @@ def write_result(
     frames: np.ndarray[Any, Any],
     s: Native,
     family: Family,
-    motions: list[LoadedMotion],
+    acted: Sequence[Acting],
 ) -> str:
     """The clip at the asked-for rate, with all that is needed to make it again inside and beside it."""
     made = replace(request, sampling=s.sampling())
@@ -138,7 +140,8 @@ def write_result(
         "schema": 1,
         "request": to_plain(made),
         "base": vars(family.fingerprint) | {"name": family.profile.name, "version": family.profile.version},
-        "motions": {m.preset.title: m.hash for m in motions},
+        "motions": {m.preset.title: m.hash for m in acted if isinstance(m, LoadedMotion)},
+        "looks": {Path(x.asked.path).name: x.hash for x in acted if not isinstance(x, LoadedMotion)},
     }
     shown = clips.resample(frames, family.profile.fps, s.rate, s.length)
     clips.write(Path(request.out), shown, s.rate, metadata)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.api.protocol import Generate, Key, Learn, Motion, Rate, Sampling
+from backend.api.protocol import Generate, Key, Learn, Looks, Motion, Rate, Sampling
 from backend.api.settings import CustomizeAVideo
 from backend.cli import options
 from backend.errors import UserError
@@ -43,6 +43,13 @@ def test_a_strength_that_changes_is_written_as_strengths_at_moments(
 ) -> None:
     curve = tuple(Key(strength=value, at=at) for value, at in keys)
     assert options.motion(text, Path("/library")) == Motion(path=options.absolute(path), curve=curve)
+
+
+def test_looks_are_a_file_with_strengths_like_a_motions() -> None:
+    assert options.looks("/l/oil.safetensors") == Looks(path=options.absolute("/l/oil.safetensors"))
+    assert options.looks("/l/oil.safetensors:0.5").strength == 0.5
+    keys = (Key(at=0.0, strength=1.0), Key(at=1.0, strength=0.0))
+    assert options.looks("/l/oil.safetensors:1@0,0@1").curve == keys
 
 
 def test_a_motion_of_the_library_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

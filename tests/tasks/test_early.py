@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Request
+from backend.api.protocol import Clip, Edit, Generate, Learn, Looks, Motion, Request
 from backend.errors import UserError
 from backend.tasks.early import refuse_early
 
@@ -72,3 +72,9 @@ def test_refusing_loads_neither_torch_nor_diffusers() -> None:
     program = "import sys, backend.tasks.early; print({'torch', 'diffusers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_looks_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    looks = (Looks(path=str(tmp_path / "oil.safetensors")),)
+    with pytest.raises(UserError, match=r"no LoRA .*oil\.safetensors"):
+        refuse_early(Generate(job="j", prompt="p", out=str(tmp_path / "o.mp4"), looks=looks))

@@ -46,10 +46,14 @@ def made(toy_base, tmp_path):
             job="g", prompt=prompt, out=str(tmp_path / "clip.mp4"), base=str(toy_base), compute=CPU
         )
         (path,) = perform(replace(plain, **changes), quiet_run(tmp_path)).outputs
-        facts = clips.probe(path)
-        return clips.read(Clip(path=path), frames=facts.frames, fps=facts.rate, size=None)
+        return pixels(path)
 
     return made
+
+
+def pixels(path: str) -> np.ndarray:
+    facts = clips.probe(path)
+    return clips.read(Clip(path=path), frames=facts.frames, fps=facts.rate, size=None)
 
 
 def curve(path: Path, *strengths: float) -> Motion:

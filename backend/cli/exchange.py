@@ -1,0 +1,54 @@
+"""`restage presets import` and `export`: motions from and for other programs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from backend.api.protocol import Compute
+from backend.cli import options as o
+from backend.tasks.run import Run
+
+Format = Literal["diffusers", "comfyui"]
+
+
+def register(presets: typer.Typer) -> None:
+    presets.command("import")(import_preset)
+    presets.command("export")(export_preset)
+
+
+def import_preset(
+    file: Annotated[
+        Path, typer.Argument(help="A LoRA with diffusers or ComfyUI keys, or MotionDirector's .pt.")
+    ],
+    words: Annotated[str, o.option("--motion-words", help="How it moves: moving in a circle.")],
+    title: Annotated[str, o.option("--title", help="A name for the motion; its words unless given.")] = "",
+    base: o.Base = "starter",
+    library: o.Library = o.LIBRARY,
+) -> None:
+    """Make a motion of the library from another program's file. Prints its folder."""
+    from backend.tasks.bases import open_base  # loads torch
+    from backend.tasks.exchange import import_motion
+
+    place = Path(o.absolute(library))
+    run = Run(place / "jobs", place, lambda *_: None, lambda *_: None, lambda: "")
+    family = open_base(o.base(base), Compute(device="cpu"), run)
+    folder, note = import_motion(Path(o.absolute(file)), words, title, family, place / "presets")
+    if note:
+        typer.echo(note, err=True)
+    typer.echo(folder)
+
+
+def export_preset(
+    name: Annotated[str, typer.Argument(help="A motion's folder, or its name in the library.")],
+    out: Annotated[Path, o.option("--out", metavar="FILE.safetensors", help="Where the file goes.")],
+    kind: Annotated[Format, o.option("--format", help="For which program.")] = "diffusers",
+    base: Annotated[str, o.option("--base", help="Which, of a motion learned on several.")] = "",
+    library: o.Library = o.LIBRARY,
+) -> None:
+    """Write a motion as one file that diffusers or ComfyUI loads. Prints its path."""
+    from backend.tasks.exchange import export_motion  # loads torch
+
+    folder = Path(o.motion(name, library).path)
+    export_motion(folder, kind, base, Path(o.absolute(out)))
+    typer.echo(o.absolute(out))

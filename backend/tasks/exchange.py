@@ -1,0 +1,93 @@
+"""Motions from other programs' files into presets, and presets into files for other programs."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from backend.api.library import write_whole
+from backend.api.presets import BaseWeights, Preset, read_preset, replace_folder, write_preset
+from backend.api.protocol import Rate
+from backend.diffusion.adapters import Lora
+from backend.diffusion.tensors import read_tensors
+from backend.errors import UserError
+from backend.families.base import Family
+from backend.families.lora_files import comfyui_file, diffusers_file, model_spec, read_lora_file
+from backend.tasks.bases import read_lora
+
+Format = Literal["diffusers", "comfyui"]
+
+
+def import_motion(path: Path, words: str, title: str, family: Family, presets: Path) -> tuple[Path, str]:
+    """Somebody's motion → a new preset folder in `presets`, and a note on what of the file is not used.
+
+    Raises UserError for a file that is no LoRA for this base, and for one that changes no temporal layer.
+    """
+    if not words.strip():
+        raise UserError("The motion has no words.", "Say how it moves, such as: moving in a circle.")
+    found = read_lora_file(path, family)
+    modules = {key.rsplit(".lora_", 1)[0] for key in found.lora.state}
+    if all(family.frame_layer(module) == module for module in modules):
+        raise UserError(
+            f"{path.name} changes looks, not motion: none of its layers sees several frames.",
+            "Use it as it is, for the looks of new clips: --lora on the command line.",
+        )
+    title = title.strip() or words.strip()
+    folder = _free_place(presets, title)
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        name = re.sub(r"[^\w.-]+", "-", family.profile.name).strip("-") or "base"
+        header = model_spec(family, title, words.strip())
+        write_whole(part / "weights" / f"{name}.safetensors", diffusers_file(found.lora, header))
+        write_preset(part, _preset(title, words.strip(), family, f"{name}.safetensors"))
+        replace_folder(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder, found.note
+
+
+def _preset(title: str, words: str, family: Family, file: str) -> Preset:
+    p, base = family.profile, family.fingerprint
+    weights = BaseWeights(base=p.name, architecture=base.architecture, fingerprint=base.weights, file=file)
+    return Preset(
+        title=title,
+        motion=words,
+        method=None,
+        steps=None,
+        frames=p.frames,
+        rate=Rate(num=p.fps.numerator, den=p.fps.denominator),
+        weights=(weights,),
+    )
+
+
+def _free_place(presets: Path, title: str) -> Path:
+    """A folder named after the title that is not there yet."""
+    name = re.sub(r"[^\w]+", "-", title.casefold()).strip("-")[:40].strip("-") or "motion"
+    places = (presets / f"{name}{f'-{number}' if number > 1 else ''}" for number in range(1, 10_000))
+    return next(place for place in places if not place.exists())
+
+
+def export_motion(folder: Path, kind: Format, base: str, out: Path) -> None:
+    """A motion's LoRA as one .safetensors file. `base` says which, for a motion learned on several.
+
+    Raises UserError for a motion without a LoRA, or one that the other program has no names for.
+    """
+    if out.suffix.lower() != ".safetensors":
+        raise UserError(
+            f"{out.name} is not a .safetensors file.", "End the name of the file in .safetensors."
+        )
+    preset = read_preset(folder)
+    learned = [w for w in preset.weights if w.file and base in ("", w.base)]
+    if len(learned) != 1:
+        on = ", ".join(w.base for w in preset.weights if w.file) or "no base"
+        raise UserError(
+            f"The motion {preset.title!r} was learned on {on}.", "Choose one of these with --base."
+        )
+    path = folder / "weights" / learned[0].file
+    state, scale = read_lora(path)  # which also says whether the file is sound
+    if kind == "comfyui":
+        header = {k: v for k, v in read_tensors(path)[1].items() if k.startswith("modelspec.")}
+        write_whole(out, comfyui_file(Lora(state, scale), header))
+    else:  # what presets hold
+        write_whole(out, path.read_bytes())
