@@ -3,9 +3,25 @@
 import bpy
 from bpy.props import PointerProperty
 
-from . import operators, panels, preferences, properties, session, strips
+from . import (
+    operators,
+    operators_backend,
+    operators_scene,
+    panels,
+    preferences,
+    properties,
+    session,
+    strips,
+)
 
-CLASSES = (*properties.CLASSES, *preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
+CLASSES = (
+    *properties.CLASSES,
+    *preferences.CLASSES,
+    *operators.CLASSES,
+    *operators_scene.CLASSES,
+    *operators_backend.CLASSES,
+    *panels.CLASSES,
+)
 
 
 def register() -> None:

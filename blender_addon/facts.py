@@ -1,31 +1,75 @@
-"""What the panel says about a strip and about what of it will be learned."""
+"""What the panel says about a strip, about what of it will be learned, and about which motions fit a base."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import strips
+from .backend.api.bases import architecture
+from .backend.api.presets import read_preset
 from .backend.errors import UserError
 
 STARTER = Path(__file__).parent / "backend" / "starter" / "weights"
 Window = tuple[int, float]  # frames and frames per second of the clips that a base makes and learns from
 
 
-def window_of(base: str, library: Path) -> Window | None:
-    """What a base's own profile says; None for one without (the backend knows more). Reads one small file."""
-    for folder in [STARTER] if base == "starter" else [Path(base), library / "models" / base]:
-        path = folder / "restage.json"
-        if path.is_file():
-            profile = json.loads(path.read_text("utf-8"))
-            return int(profile.get("frames", 16)), float(profile.get("fps", 8))
-    return None
+@dataclass(frozen=True)
+class Base:
+    """What a base's folder tells; nothing of one that has not been fetched (the backend knows more)."""
+
+    name: str
+    window: Window | None = None
+    architecture: str = ""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What of a motion's preset the panel needs."""
+
+    title: str
+    bases: str  # that it was learned on, in words
+    architectures: frozenset[str]
+
+
+def base_of(name: str, library: Path) -> Base:
+    """Reads two small files: not for `draw`."""
+    for folder in [STARTER] if name == "starter" else [Path(name).expanduser(), library / "models" / name]:
+        profile, config = _json(folder / "restage.json"), _json(folder / "unet" / "config.json")
+        if profile or config:
+            window = (int(profile.get("frames", 16)), float(profile.get("fps", 8))) if profile else None
+            return Base(str(profile.get("name", name)), window, architecture(config) if config else "")
+    return Base(name)
+
+
+def learned_in(folder: Path) -> Learned | None:
+    """What a motion's folder tells; None when there is no motion (any more). Reads a file: not for `draw`."""
+    try:
+        preset = read_preset(folder)
+    except UserError:
+        return None
+    known = [w for w in preset.weights if w.base]
+    return Learned(
+        preset.title or preset.motion,
+        ", ".join(w.base for w in known),
+        frozenset(w.architecture for w in preset.weights),
+    )
+
+
+def why_not_on(base: Base | None, motion: Learned | None) -> str:
+    """Why a motion cannot act on a base, in a sentence; nothing when it can or when that is not known."""
+    if motion is None:
+        return "This motion is not in the library any more"
+    if base is None or not base.architecture or base.architecture in motion.architectures:
+        return ""
+    return f"Learned on {motion.bases or 'no base'}, so it does not fit {base.name}"
 
 
 def lines_about(strip: Any, scene: Any, window: Window | None) -> list[str]:
     """Size, rate and length of a movie strip's range, and which part of it is learned. Reads no file."""
     picture = strip.elements[0]
     rate = scene.render.fps / scene.render.fps_base
-    lines = [f"{picture.orig_width} × {picture.orig_height}, {strip.fps:.5g} frames a second"]
+    lines = [f"{picture.orig_width} × {picture.orig_height} pixels, {strip.fps:.5g} fps"]
     try:
         first, count = strips.source_range(strip, 1.0)
     except UserError as error:
@@ -34,8 +78,10 @@ def lines_about(strip: Any, scene: Any, window: Window | None) -> list[str]:
     if abs(strip.fps - rate) < 0.01:
         lines.append(f"Frames {first} to {first + count - 1} of the file, {seconds:.3g} s")
     else:  # how the strip matches the scene's rate is known only once its file is opened
-        lines.append(f"{count} frames on the timeline, which runs at {rate:.5g}")
+        lines.append(f"{count} frames of the timeline, which runs at {rate:.5g} fps")
         seconds = min(seconds, count / rate)
+    if strip.use_reverse_frames:
+        lines.append("Played backwards, and learned so")
     return [*lines, learned(seconds, window)] if window else lines
 
 
@@ -45,3 +91,24 @@ def learned(seconds: float, window: Window) -> str:
     if seconds > 1.05 * length:
         return f"Learned: the first {length:.3g} s, as {frames} frames"
     return f"Learned: all of it, as {frames} frames"
+
+
+def left_aside(strip: Any) -> str:
+    """What the strip does to its picture that the file's own frames do not have; "" for nothing."""
+    done = {
+        "flip": strip.use_flip_x or strip.use_flip_y,
+        "crop": any(getattr(strip.crop, side) for side in ("min_x", "max_x", "min_y", "max_y")),
+        "rotation": abs(strip.transform.rotation) > 1e-4,
+        "strobe": strip.strobe > 1,
+        "modifiers": len(strip.modifiers) > 0,
+    }
+    words = [name for name, does in done.items() if does]
+    return f"The file's own frames are used, without the strip's {' and '.join(words)}" if words else ""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -1,18 +1,15 @@
-"""What buttons do: read properties, build a message, send it. Only those that change the scene have UNDO."""
+"""Buttons that ask for something, and those of the jobs' rows: read properties, build a message, send it."""
 
+from collections.abc import Callable
 from typing import Any
 
-import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import StringProperty
 from bpy.types import Operator
 
 from . import requests_from_scene as requests
 from . import strips
-from .backend.api.presets import list_presets
 from .backend.errors import UserError
 from .session import session
-
-_motion_items: list[tuple[str, str, str]] = []  # Blender does not keep the strings of a menu alive
 
 
 def allowed(operator: Any, reason: str) -> bool:
@@ -22,6 +19,16 @@ def allowed(operator: Any, reason: str) -> bool:
     return not reason
 
 
+def attempt(operator: Any, action: Callable[[], None]) -> set[str]:
+    """For `execute`: what a person can put right is told at the bottom of the window."""
+    try:
+        action()
+    except UserError as error:
+        operator.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+    return {"FINISHED"}
+
+
 class Asking(Operator):  # type: ignore[misc]
     """Sends one request for the strip that is active, and tells what a person can put right."""
 
@@ -29,15 +36,16 @@ class Asking(Operator):  # type: ignore[misc]
         raise NotImplementedError
 
     def execute(self, context: Any) -> set[str]:
-        scene = strips.shown_scene(context)
-        try:
-            request = self.request(context)
-            place = strips.place_of(scene, strips.active_strip(scene))
-            session.submit(request, place, getattr(request, "title", "") or request.prompt)
-        except UserError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        return attempt(self, lambda: self.ask(context))
+
+    def ask(self, context: Any) -> None:
+        scene, request = strips.shown_scene(context), self.request(context)
+        place = strips.place_of(scene, strips.active_strip(scene))
+        session.submit(request, place, getattr(request, "title", "") or request.prompt)
+
+
+def why_not(context: Any) -> str:
+    return session.why_not_motions(strips.shown_scene(context).restage)
 
 
 class RESTAGE_OT_learn(Asking):
@@ -53,37 +61,65 @@ class RESTAGE_OT_learn(Asking):
         return requests.learn(context)
 
 
-class RESTAGE_OT_generate(Asking):
+class Prompted(Asking):
+    """Asks for clips. The button draws a new seed unless that is kept; a script's call takes what is set."""
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        settings = strips.shown_scene(context).restage
+        if not settings.keep_seed:
+            settings.seed = requests.new_seed()
+        return self.execute(context)
+
+
+class RESTAGE_OT_generate(Prompted):
     """Make a new clip of the prompt that moves like the motions"""
 
     bl_idname, bl_label = "restage.generate", "Generate"
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not() or requests.why_not_generate(context))
+        return allowed(cls, session.why_not() or requests.why_not_generate(context) or why_not(context))
 
     def request(self, context: Any) -> Any:
         return requests.generate(context)
 
 
-class RESTAGE_OT_edit(Asking):
+class RESTAGE_OT_edit(Prompted):
     """Make the active strip again, showing what the prompt says"""
 
     bl_idname, bl_label = "restage.edit", "Edit Strip"
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not() or requests.why_not_edit(context))
+        return allowed(cls, session.why_not() or requests.why_not_edit(context) or why_not(context))
 
     def request(self, context: Any) -> Any:
         return requests.edit(context)
 
 
-class RESTAGE_OT_cancel(Operator):  # type: ignore[misc]
+class RESTAGE_OT_another_take(Asking):
+    """Make this result once more as it was made, with another seed"""
+
+    bl_idname, bl_label = "restage.another_take", "Another Take"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return allowed(cls, session.why_not())
+
+    def request(self, context: Any) -> Any:
+        return requests.another_take(context)
+
+
+class OfJob(Operator):  # type: ignore[misc]
+    """A button on a job's row."""
+
+    __annotations__ = {"job": StringProperty(options={"HIDDEN"})}
+
+
+class RESTAGE_OT_cancel(OfJob):
     """Stop this job"""
 
     bl_idname, bl_label = "restage.cancel", "Cancel"
-    __annotations__ = {"job": StringProperty(options={"HIDDEN"})}
 
     def execute(self, context: Any) -> set[str]:
         session.cancel(self.job)
@@ -100,70 +136,49 @@ class RESTAGE_OT_dismiss(Operator):  # type: ignore[misc]
         return {"FINISHED"}
 
 
-class RESTAGE_OT_set_up(Operator):  # type: ignore[misc]
-    """Download and install what Restage computes with, once; Blender stays usable meanwhile"""
+class RESTAGE_OT_again(OfJob):
+    """Start this job again. Learning that failed or was interrupted goes on from where it was"""
 
-    bl_idname, bl_label = "restage.set_up", "Set Up Backend"
+    bl_idname, bl_label = "restage.again", "Try Again"
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        offline = (
-            "" if bpy.app.online_access else "Allow online access first (Preferences > System > Network)"
-        )
-        return allowed(cls, "It is being set up" if session.setting_up else offline)
+        return allowed(cls, session.why_not())
 
     def execute(self, context: Any) -> set[str]:
-        session.make_environment(requests.library(context))
+        return attempt(self, lambda: session.again(self.job, strips.shown_scene(context)))
+
+
+class RESTAGE_OT_forget(OfJob):
+    """Delete what this interrupted learning has kept"""
+
+    bl_idname, bl_label = "restage.forget", "Discard"
+
+    def invoke(self, context: Any, event: Any) -> Any:
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, context: Any) -> set[str]:
+        session.forget(self.job)
         return {"FINISHED"}
 
 
-class RESTAGE_OT_motion_add(Operator):  # type: ignore[misc]
-    """Add a learned motion to what new clips move like"""
+class RESTAGE_OT_place(OfJob):
+    """Put what this job made into this scene: clips at the playhead, a motion on the list"""
 
-    bl_idname, bl_label, bl_options = "restage.motion_add", "Add Motion", {"UNDO"}
-    bl_property = "folder"
-    __annotations__ = {"folder": EnumProperty(name="Motion", items=lambda self, context: _motion_items)}
-
-    @classmethod
-    def find(cls, context: Any) -> list[tuple[str, str, str]]:
-        found = list_presets(requests.library(context) / "presets") + list_presets(requests.SHIPPED)
-        _motion_items[:] = [
-            (str(folder), preset.title or preset.motion, preset.motion) for folder, preset in found
-        ]
-        return _motion_items
-
-    def invoke(self, context: Any, event: Any) -> set[str]:
-        if not self.find(context):
-            self.report({"INFO"}, "No motion has been learned yet.")
-            return {"CANCELLED"}
-        context.window_manager.invoke_search_popup(self)
-        return {"RUNNING_MODAL"}
+    bl_idname, bl_label = "restage.place", "Add to This Scene"
 
     def execute(self, context: Any) -> set[str]:
-        motion = strips.shown_scene(context).restage.motions.add()
-        motion.path = self.folder
-        motion.title = next(title for path, title, _ in _motion_items if path == self.folder)
-        return {"FINISHED"}
-
-
-class RESTAGE_OT_motion_remove(Operator):  # type: ignore[misc]
-    """Take this motion off the list; what was learned stays in the library"""
-
-    bl_idname, bl_label, bl_options = "restage.motion_remove", "Remove Motion", {"UNDO"}
-    __annotations__ = {"index": IntProperty(options={"HIDDEN"})}
-
-    def execute(self, context: Any) -> set[str]:
-        strips.shown_scene(context).restage.motions.remove(self.index)
-        return {"FINISHED"}
+        return attempt(self, lambda: session.place_here(self.job, strips.shown_scene(context)))
 
 
 CLASSES = (
     RESTAGE_OT_learn,
     RESTAGE_OT_generate,
     RESTAGE_OT_edit,
+    RESTAGE_OT_another_take,
     RESTAGE_OT_cancel,
     RESTAGE_OT_dismiss,
-    RESTAGE_OT_set_up,
-    RESTAGE_OT_motion_add,
-    RESTAGE_OT_motion_remove,
+    RESTAGE_OT_again,
+    RESTAGE_OT_forget,
+    RESTAGE_OT_place,
 )

@@ -1,68 +1,16 @@
 """The tab "Restage" in the sequencer's sidebar. Drawing only: no file is read, nothing is changed."""
 
 import dataclasses
-import textwrap
 from typing import Any
 
-import bpy
 from bpy.types import Panel
 
 from . import facts, strips
-from .backend.api.protocol import Sampling
-from .properties import METHODS, NOT_ASKED, OWN
-from .session import Job, session
-
-STATES = {
-    "missing": "The backend is not set up yet. It needs about 8 GB and an internet connection, once.",
-    "broken": "Setting up the backend was interrupted. Set it up again; what has arrived is kept.",
-    "ready": "The backend is set up.",
-}
-ICONS = {"done": "CHECKMARK", "failed": "ERROR", "cancelled": "X"}
-
-
-def wrapped(layout: Any, text: str, icon: str = "NONE") -> None:
-    """A text over as many lines as the sidebar's width asks for."""
-    width = bpy.context.region.width / bpy.context.preferences.system.ui_scale
-    characters = int(width / 6.5) - 8
-    column = layout.column(align=True)
-    for i, line in enumerate(textwrap.wrap(text, max(characters, 16))):
-        column.label(text=line, icon=icon if i == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
-
-
-def draw_environment(layout: Any) -> None:
-    """The state of the backend's environment and the button that makes it; in the preferences too."""
-    box = layout.box().column()
-    if session.setting_up and session.set_up:
-        wrapped(box, "Setting up the backend. This takes some minutes; Blender stays usable.", "TIME")
-        wrapped(box, session.set_up.line)
-        return
-    wrapped(box, STATES[session.environment])
-    if session.set_up and session.set_up.error:
-        wrapped(box, str(session.set_up.error), "ERROR")
-    if session.environment != "ready":
-        if not bpy.app.online_access:
-            wrapped(box, "Allow online access first, in Blender's preferences under System.", "INFO")
-        box.operator("restage.set_up", icon="IMPORT")
-
-
-def draw_field(layout: Any, settings: Any, name: str) -> None:
-    """One setting; where it may be left to the base, with its switch."""
-    if not hasattr(settings, OWN + name):
-        layout.prop(settings, name)
-        return
-    chosen = getattr(settings, OWN + name)
-    row = layout.row(heading=settings.bl_rna.properties[name].name)
-    row.prop(settings, OWN + name, text="")
-    value = row.row()
-    value.active = chosen
-    value.prop(settings, name, text="")
-
-
-def words(layout: Any, settings: Any, name: str) -> None:
-    """A text field under its name, over the whole width."""
-    column = layout.column(align=True)
-    column.label(text=settings.bl_rna.properties[name].name)
-    column.prop(settings, name, text="")
+from .backend.api.protocol import Edit, Sampling
+from .drawing import big_button, draw_environment, draw_field, draw_job, words, wrapped
+from .properties import METHODS, NOT_ASKED
+from .requests_from_scene import made_by
+from .session import session
 
 
 class Tab(Panel):  # type: ignore[misc]
@@ -90,11 +38,27 @@ class RESTAGE_PT_strip(Tab):
             return
         box = layout.box().column(align=True)
         box.label(text=strip.name, icon="SEQUENCE")
-        for line in facts.lines_about(strip, scene, session.windows.get(scene.restage.base)):
+        base = session.bases.get(scene.restage.base)
+        for line in facts.lines_about(strip, scene, base.window if base else None):
             wrapped(box, line)
+        if aside := facts.left_aside(strip):
+            wrapped(box, aside, "INFO")
+        draw_origin(layout, strip)
         if scene.view_settings.view_transform != "Standard":
             wrapped(layout, "Movies keep their colours only with the view transform Standard:", "INFO")
             layout.prop(scene.view_settings, "view_transform", text="")
+
+
+def draw_origin(layout: Any, strip: Any) -> None:
+    """Of a result: what it was made from, and the buttons that go on from there."""
+    if (request := made_by(strip)) is None:
+        return
+    box = layout.box().column(align=True)
+    wrapped(box, f"{'An edit' if isinstance(request, Edit) else 'Made'} with Restage, seed {request.seed}:")
+    wrapped(box, f"“{request.prompt}”")
+    row = box.row(align=True)
+    row.operator("restage.another_take", icon="FILE_REFRESH")
+    row.operator("restage.take_settings", icon="EYEDROPPER")
 
 
 class RESTAGE_PT_learn(Tab):
@@ -104,8 +68,8 @@ class RESTAGE_PT_learn(Tab):
         column = layout.column()
         column.enabled = not strips.why_not_a_source(strip)
         if column.enabled:
-            words(column, strip.restage, "motion")
-            words(column, strip.restage, "looks")
+            words(column, strip.restage, "motion", "moving in a circle")
+            words(column, strip.restage, "looks", "a red ball over a green field")
         column.label(text="How long to learn")
         column.row().prop(scene.restage, "quality", expand=True)
         big_button(layout, "restage.learn", "ANIM_DATA")
@@ -131,18 +95,35 @@ class RESTAGE_PT_make(Tab):
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         settings = scene.restage
         layout.label(text="Move like")
-        column = layout.column(align=True)
-        for i, motion in enumerate(settings.motions):
-            row = column.row(align=True)
-            row.prop(motion, "strength", text=motion.title, slider=True)
-            row.operator("restage.motion_remove", text="", icon="X").index = i
-        column.operator("restage.motion_add", icon="ADD")
-        words(layout, settings, "prompt")
+        draw_motions(layout, settings)
+        words(layout, settings, "prompt", "a blue star over a brown ground")
+        row = layout.row(align=True)
+        seed = row.row(align=True)
+        seed.active = settings.keep_seed
+        seed.prop(settings, "seed")
+        row.operator("restage.new_seed", text="", icon="FILE_REFRESH")
+        row.prop(settings, "keep_seed", text="", icon="LOCKED" if settings.keep_seed else "UNLOCKED")
         big_button(layout, "restage.generate", "FILE_MOVIE")
         column = layout.column()
         column.label(text="Or remake the selected strip from the prompt")
         column.prop(settings, "follow", slider=True, text="Follow the strip")
         big_button(column, "restage.edit", "MODIFIER")
+
+
+def draw_motions(layout: Any, settings: Any) -> None:
+    """A slider for each, with why it cannot act where it cannot."""
+    column = layout.column(align=True)
+    for i, motion in enumerate(settings.motions):
+        reason = session.why_not_motion(settings, motion)
+        row = column.row(align=True)
+        row.alert = bool(reason)
+        row.prop(motion, "strength", text=motion.title, slider=True)
+        row.operator("restage.motion_remove", text="", icon="X").index = i
+        if reason:
+            wrapped(column, f"{reason}.", "ERROR")
+    column.operator("restage.motion_add", icon="ADD")
+    if len(settings.motions) > 1:
+        column.prop(settings, "balance", slider=True)
 
 
 class RESTAGE_PT_make_options(Tab):
@@ -151,8 +132,9 @@ class RESTAGE_PT_make_options(Tab):
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         layout.use_property_split = True
         settings = scene.restage
-        for name in ("seed", "count", "as_long"):
+        for name in ("base", "count", "as_long"):
             layout.prop(settings, name)
+        draw_field(layout, settings, "start")
         for f in dataclasses.fields(Sampling):
             if f.name not in NOT_ASKED:
                 draw_field(layout, settings.sampling, f.name)
@@ -165,39 +147,14 @@ class RESTAGE_PT_jobs(Tab):
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         for key, job in reversed(session.jobs.items()):
             draw_job(layout.box().column(), key, job)
-        if any(job.ended for job in session.jobs.values()):
+        if any(job.ended and job.state != "interrupted" for job in session.jobs.values()):
             layout.operator("restage.dismiss")
         if not session.jobs:
             layout.label(text="What is being learned or made is listed here.")
-        layout.label(text=session.about_backend, icon="SYSTEM")
-
-
-def draw_job(column: Any, key: str, job: Job) -> None:
-    """Title, then progress with its Cancel button, or how it ended."""
-    kind = type(job.request).__name__
-    column.label(text=f"{kind}: {job.title}", icon=ICONS.get(job.state, "SORTTIME"))
-    if not job.ended:
-        row = column.row(align=True)
-        row.progress(factor=job.done / max(job.total, 1), text=progress_text(job))
-        if job.state != "stopping":
-            row.operator("restage.cancel", text="", icon="X").job = key
-    if job.state == "cancelled":
-        column.label(text="Cancelled")
-    for text in (job.note, job.hint):
-        if text:
-            wrapped(column, text)
-
-
-def progress_text(job: Job) -> str:
-    if job.state in ("waiting", "stopping"):
-        return {"waiting": "Waiting", "stopping": "Stopping"}[job.state]
-    return f"{job.phase} {job.done}/{job.total}" if job.total > 1 else job.phase
-
-
-def big_button(layout: Any, operator: str, icon: str) -> None:
-    row = layout.row()
-    row.scale_y = 1.4
-    row.operator(operator, icon=icon)
+        row = layout.row()
+        row.label(text=session.about_backend, icon="SYSTEM")
+        if session.backend is not None:
+            row.operator("restage.free_memory", text="", icon="X")
 
 
 CLASSES = (

@@ -1,14 +1,15 @@
-"""Where things are kept, what computes, and the state of the backend's environment."""
+"""Where things are kept, what computes, and how setting up stands."""
 
 from typing import Any
 
 from bpy.props import EnumProperty, StringProperty
 from bpy.types import AddonPreferences
 
+from .backend.api.library import default_library
 from .backend.api.protocol import Compute
-from .panels import draw_environment
+from .drawing import draw_environment
 from .properties import properties_of
-from .session import preferences_changed
+from .session import preferences_changed, session
 
 DEVICES = [
     ("auto", "Automatic", "The GPU if there is one, else the processor"),
@@ -25,7 +26,7 @@ class RestagePreferences(AddonPreferences):  # type: ignore[misc]
         "device": EnumProperty(name="Device", description="What computes", items=DEVICES),
         "library": StringProperty(
             name="Library",
-            description="Where motions, bases and the backend are kept; empty for the user's data folder",
+            description="Where motions, base models and what Restage computes with are kept",
             subtype="DIR_PATH",
             update=preferences_changed,
         ),
@@ -34,9 +35,16 @@ class RestagePreferences(AddonPreferences):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split = True
-        for name in ("library", "device", "memory", "precision"):
+        layout.prop(self, "library", placeholder=str(default_library()))
+        for name in ("device", "memory", "precision"):
             layout.prop(self, name)
         draw_environment(layout)
+        where = session.library
+        row = layout.row(align=True)
+        row.operator("restage.open", text="Library", icon="FILE_FOLDER").path = str(where)
+        row.operator("restage.open", text="Log", icon="TEXT").path = str(where / "backend.log")
+        if session.environment == "ready" and not session.setting_up:
+            row.operator("restage.set_up", text="Repair", icon="TOOL_SETTINGS")
 
 
 CLASSES = (RestagePreferences,)

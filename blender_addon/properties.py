@@ -23,6 +23,7 @@ OWN = "own_"  # before a field's name: whether the artist sets it, for fields th
 NOT_ASKED = ("rate", "length")  # of Sampling: the scene says them
 STARTS = {  # where a number that a base has its own value for stands before the artist moves it
     "frames": 16, "width": 256, "height": 256, "steps": 30, "guidance": 9.0, "inversion_steps": 50,
+    "follow": 1.0,
 }  # fmt: skip
 
 
@@ -70,13 +71,13 @@ KINDS: dict[Any, Callable[..., Any]] = {
 }
 
 
-def property_of(cls: Any, name: str) -> Any:
-    """The Blender property for one field of a protocol type."""
+def property_of(cls: Any, name: str, /, **given: Any) -> Any:
+    """The Blender property for one field of a protocol type; `given` goes before what the field says."""
     f = next(f for f in dataclasses.fields(cls) if f.name == name)
     kind, _ = without_none(get_type_hints(cls)[name])
     default = f.default if f.default is not None else f.metadata.get("paper", STARTS.get(name))
     common = {"name": label(name), "description": f.metadata.get("help", ""), "default": default}
-    return KINDS[get_origin(kind) or kind](kind, f, **common)
+    return KINDS[get_origin(kind) or kind](kind, f, **common | given)
 
 
 def properties_of(cls: Any, leave_out: Iterable[str] = ()) -> dict[str, Any]:
@@ -103,7 +104,29 @@ def values_of(cls: Any, settings: Any, leave_out: Iterable[str] = ()) -> Any:
     return cls(**{name: value_of(settings, name) for name in names})
 
 
+def set_values(cls: Any, settings: Any, value: Any, leave_out: Iterable[str] = ()) -> None:
+    """The other way round: the properties as `values_of` reads `value` from them."""
+    for f in dataclasses.fields(cls):
+        if f.name not in leave_out:
+            set_value(settings, f.name, getattr(value, f.name))
+
+
+def set_value(settings: Any, name: str, value: Any) -> None:
+    """None leaves the setting to the base; the number that stands there stays."""
+    if hasattr(settings, OWN + name):
+        setattr(settings, OWN + name, value is not None)
+    if value is not None:
+        setattr(settings, name, value)
+
+
+def known_bases(self: Any, context: Any, typed: str) -> list[str]:
+    """What the field for the base offers while one types: those that Restage knows by name."""
+    return [name for name in BASES if typed.casefold() in name.casefold()]
+
+
 # ------------------------------------------------------------------ groups
+
+BASES = ("starter", "damo-vilab/text-to-video-ms-1.7b", "cerspense/zeroscope_v2_576w")
 
 METHODS = {cls.__name__: cls for cls in (get_args(Method) or (Method,))}
 METHOD_ITEMS = [(name, str(cls.__doc__).split(" (")[0], str(cls.__doc__)) for name, cls in METHODS.items()]
@@ -138,6 +161,8 @@ RestageScene = group(
         name="Base model",
         description="The starter that comes with Restage, a folder, or a name on Hugging Face",
         default="starter",
+        search=known_bases,
+        search_options={"SUGGESTION"},
     ),
     quality=property_of(Learn, "quality"),
     learn_seed=property_of(Learn, "seed"),
@@ -149,11 +174,20 @@ RestageScene = group(
         name="Prompt", description="What is to be seen in the new clip: a blue star over a brown ground"
     ),
     seed=property_of(Generate, "seed"),
+    keep_seed=BoolProperty(
+        name="Keep the seed",
+        description="Use this seed again. Otherwise each press of a button takes a new one",
+    ),
     count=property_of(Generate, "count"),
     as_long=BoolProperty(
         name="As long as the strip",
         description="Stretch the new clip over the strip's length instead of keeping the base's tempo",
     ),
+    balance=property_of(Generate, "balance"),
+    own_start=BoolProperty(
+        name="Start like its clip", description="Set it here instead of leaving it to the motion"
+    ),
+    start=property_of(Generate, "follow", name="Start like its clip"),
     follow=property_of(Edit, "follow"),
     own_inversion_steps=BoolProperty(name="Inversion steps", description="Set the steps that read the clip"),
     inversion_steps=property_of(Edit, "inversion_steps"),

@@ -1,7 +1,10 @@
 """What the artist set → the protocol's messages: the one place where both vocabularies meet."""
 
+import json
+import random
 import re
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,11 @@ import bpy
 
 from . import strips
 from .backend.api.library import default_library
+from .backend.api.presets import read_preset
 from .backend.api.protocol import Compute, Edit, Generate, Learn, Motion, Sampling
-from .properties import METHODS, NOT_ASKED, value_of, values_of
+from .backend.api.values import from_plain, to_plain
+from .backend.errors import UserError
+from .properties import METHODS, NOT_ASKED, set_value, set_values, value_of, values_of
 
 SHIPPED = Path(__file__).parent / "presets"  # motions that come with Restage
 
@@ -65,7 +71,8 @@ def learn(context: Any) -> Learn:
 
 def generate(context: Any) -> Generate:
     """A new clip from the prompt and the stack of motions."""
-    return Generate(**_prompted(context))
+    settings = strips.shown_scene(context).restage
+    return Generate(follow=value_of(settings, "start"), **_prompted(context))
 
 
 def edit(context: Any) -> Edit:
@@ -75,6 +82,68 @@ def edit(context: Any) -> Edit:
     settings = scene.restage
     steps = value_of(settings, "inversion_steps")
     return Edit(clip=clip, follow=settings.follow, inversion_steps=steps, **_prompted(context))
+
+
+# ------------------------------------------------------------------ a result and what it was made from
+
+
+def as_json(request: Generate | Edit) -> str:
+    """The form in which a result's strip holds the request that makes it."""
+    return json.dumps({"schema": 1, "request": to_plain(request)}, ensure_ascii=False)
+
+
+def made_by(strip: Any) -> Generate | Edit | None:
+    """The request that a strip is the result of; None for any other strip, or one of another Restage."""
+    text = strip.get(strips.REQUEST) if strip else None
+    if not isinstance(text, str):
+        return None
+    try:
+        request: Generate | Edit = from_plain(Generate | Edit, json.loads(text)["request"])
+    except (ValueError, KeyError, TypeError):  # a ProtocolError is a ValueError
+        return None
+    return request
+
+
+def another_take(context: Any) -> Generate | Edit:
+    """The request of the active result with a new seed. Raises UserError when there is none."""
+    request = made_by(strips.active_strip(strips.shown_scene(context)))
+    if request is None:
+        raise UserError("The strip was not made by Restage.", "Select a result.")
+    job = uuid.uuid4().hex
+    out = results(context) / f"{file_name(request.prompt)}-{job[:6]}.mp4"
+    return replace(request, job=job, out=str(out), seed=new_seed(), count=1, compute=compute(context))
+
+
+def take_settings(request: Generate | Edit, settings: Any) -> None:
+    """Set the panel as it was when `request` was made, so that the same buttons make it again."""
+    settings.prompt, settings.base, settings.count = request.prompt, request.base, 1
+    settings.seed, settings.keep_seed = request.seed, True
+    settings.motions.clear()
+    for motion in request.motions:
+        row = settings.motions.add()
+        row.path, row.strength = motion.path, motion.strength
+        row.title = preset_title(Path(motion.path))
+    set_values(Sampling, settings.sampling, request.sampling, NOT_ASKED)
+    settings.as_long, settings.balance = request.sampling.length is not None, request.balance
+    if isinstance(request, Edit):
+        settings.follow = request.follow
+        set_value(settings, "inversion_steps", request.inversion_steps)
+    else:
+        set_value(settings, "start", request.follow)
+
+
+def preset_title(folder: Path) -> str:
+    """Raises nothing: a motion that is gone goes by its folder's name, and the panel says that it is gone."""
+    try:
+        preset = read_preset(folder)
+    except UserError:
+        return folder.name
+    return preset.title or preset.motion
+
+
+def new_seed() -> int:
+    """Short enough to be read out and typed."""
+    return random.randrange(1_000_000)
 
 
 def compute(context: Any) -> Compute:
@@ -93,6 +162,7 @@ def _prompted(context: Any) -> dict[str, Any]:
         "base": settings.base,
         "seed": settings.seed,
         "count": settings.count,
+        "balance": settings.balance,
         "sampling": sampling(scene),
         "compute": compute(context),
     }

@@ -1,92 +1,37 @@
-"""The one backend and its jobs. A timer calls `pump`; headless, a test does.
-
-Jobs are plain values that hold ids, never anything of Blender's: undo, another .blend or a deleted scene
-cannot invalidate them, and drawing them reads no file.
-"""
+"""The one backend and its jobs. A timer calls `pump`; headless, a test does."""
 
 import atexit
-import json
-import threading
-from dataclasses import dataclass, field, replace
+import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import bpy
 
 from . import facts, strips
-from .backend.api import environment
+from .backend.api import environment, interrupted
 from .backend.api.client import Backend
-from .backend.api.protocol import (
-    Cancelled,
-    Edit,
-    Failed,
-    Finished,
-    Generate,
-    Learn,
-    Message,
-    Preview,
-    Progress,
-    Request,
-)
-from .backend.api.values import to_plain
-from .backend.errors import UserError
+from .backend.api.library import default_library
+from .backend.api.protocol import Cancelled, Failed, Finished, Learn, Message, Preview, Progress, Request
+from .jobs import Job
 from .requests_from_scene import library
+from .set_up import SetUp
 
 BUSY, IDLE = 0.1, 1.0  # seconds between two ticks of the timer
-Ending = Literal["done", "failed", "cancelled"]
-
-
-@dataclass
-class Job:
-    """One row of the panel."""
-
-    request: Request
-    place: strips.Place
-    title: str
-    state: Literal["waiting", "running", "stopping"] | Ending = "waiting"
-    phase: str = ""
-    done: int = 0
-    total: int = 0
-    note: str = ""  # while it runs, what the backend adds; afterwards what the artist should know
-    hint: str = ""
-    outputs: tuple[str, ...] = ()
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ("done", "failed", "cancelled")
-
-
-@dataclass
-class SetUp:
-    """Making the backend's environment in a thread, which only writes these plain values."""
-
-    library: Path
-    line: str = "Starting"  # the last thing it reported
-    error: UserError | None = None
-    thread: threading.Thread = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        try:
-            environment.make(self.library, self._report)
-        except UserError as error:
-            self.error = error
-
-    def _report(self, line: str) -> None:
-        self.line = line
+SEARCH = 30.0  # seconds between two looks for interrupted jobs
 
 
 class Session:
     def __init__(self) -> None:
         self.backend: Backend | None = None
         self.jobs: dict[str, Job] = {}
-        self.environment = "missing"  # or broken, or ready; as of the last look
+        self.library = default_library()  # as of the last look, like the next
+        self.environment = "missing"  # or broken, or ready
         self.set_up: SetUp | None = None
         self.trouble = ""  # what is wrong with the backend itself
-        self.windows: dict[str, facts.Window | None] = {}  # by base, what of a strip is learned
+        self.bases: dict[str, facts.Base] = {}  # what is known of those that scenes name
+        self.motions: dict[str, facts.Learned | None] = {}  # and of the motions, by folder
+        self._dismissed: set[str] = set()  # interrupted jobs that have been on the list
+        self._searched: tuple[Path | None, float] = None, 0.0  # which library, and when
 
     # -------------------------------------------------------------- asked by operators and panels
 
@@ -96,19 +41,31 @@ class Session:
 
     @property
     def setting_up(self) -> bool:
-        return self.set_up is not None and self.set_up.thread.is_alive()
+        return self.set_up is not None and self.set_up.running
 
     @property
     def about_backend(self) -> str:
         if self.backend is None:
-            return "Backend: starts when it is needed"
-        return f"Backend: {self.backend.ready.device if self.backend.ready else 'starting'}"
+            return "Starts when it is needed"
+        return f"Computes on: {self.backend.ready.device if self.backend.ready else 'starting'}"
 
     def why_not(self) -> str:
         """Why no job can be started, in a sentence; nothing when one can."""
         if self.setting_up:
-            return "The backend is being set up"
-        return "" if self.environment == "ready" else "Set up the backend first"
+            return "Restage is being set up"
+        return "" if self.environment == "ready" else "Set up Restage first"
+
+    def why_not_motions(self, settings: Any) -> str:
+        """Why the motions that a scene has chosen cannot act, in a sentence; nothing when they can."""
+        for motion in settings.motions:
+            if motion.strength != 0 and (reason := self.why_not_motion(settings, motion)):
+                return f"{motion.title}: {reason[:1].lower()}{reason[1:]}"
+        return ""
+
+    def why_not_motion(self, settings: Any, motion: Any) -> str:
+        if motion.path not in self.motions:  # the next tick will look
+            return ""
+        return facts.why_not_on(self.bases.get(settings.base), self.motions[motion.path])
 
     def submit(self, request: Request, place: strips.Place, title: str) -> None:
         """Send a request, starting the backend if need be. Raises UserError when that cannot be done."""
@@ -118,7 +75,27 @@ class Session:
         assert self.backend is not None
         self.backend.send(request)
         self.trouble = ""
+        self.jobs.pop(request.job, None)  # a job that is resumed is the newest again
         self.jobs[request.job] = Job(request, place, title)
+
+    def again(self, key: str, scene: Any) -> None:
+        """Send an ended job's request once more: a Learn goes on where it was. Raises UserError."""
+        job = self.jobs[key]
+        place = job.place if strips.find_scene(job.place) else strips.place_of(scene, None)
+        self.submit(job.request, place, job.title)
+
+    def forget(self, key: str) -> None:
+        """Take an interrupted Learn off the list, and what it has kept off the disk."""
+        request = self.jobs.pop(key).request
+        self._dismissed.add(key)
+        if isinstance(request, Learn):
+            interrupted.forget(library(bpy.context), request)
+
+    def place_here(self, key: str, scene: Any) -> None:
+        """Put what a job made into this scene, because its own was not open. Raises UserError."""
+        job = self.jobs[key]
+        job.deliver(strips.place_of(scene, None))
+        job.note = job.hint = ""
 
     def cancel(self, job: str) -> None:
         if self.backend is not None and not self.jobs[job].ended:
@@ -126,10 +103,14 @@ class Session:
             self.backend.cancel(job)
 
     def dismiss_ended(self) -> None:
-        self.jobs = {key: job for key, job in self.jobs.items() if not job.ended}
+        """Interrupted jobs stay: they are only resumed, or forgotten on purpose."""
+        self._dismissed |= {key for key, job in self.jobs.items() if job.ended}
+        self.jobs = {
+            key: job for key, job in self.jobs.items() if not job.ended or job.state == "interrupted"
+        }
 
     def make_environment(self, where: Path) -> None:
-        self.set_up = SetUp(where)
+        self.set_up = SetUp(where, anew=self.environment == "ready")
 
     # -------------------------------------------------------------- driven by the timer
 
@@ -146,14 +127,43 @@ class Session:
 
     def look(self) -> bool:
         """Look for the environment (three paths) and new bases' profiles; whether that gave news to draw."""
-        where = library(bpy.context)
+        where = self.library = library(bpy.context)
         before, self.environment = self.environment, environment.state(where)
-        new = {scene.restage.base for scene in bpy.data.scenes} - self.windows.keys()
-        self.windows |= {base: facts.window_of(base, where) for base in new}
-        return self.setting_up or bool(new) or self.environment != before
+        settings = [scene.restage for scene in bpy.data.scenes]
+        bases = {one.base for one in settings} - self.bases.keys()
+        motions = {motion.path for one in settings for motion in one.motions} - self.motions.keys()
+        self.bases |= {base: facts.base_of(base, where) for base in bases}
+        self.motions |= {path: facts.learned_in(Path(path)) for path in motions}
+        news = self._find_interrupted(where) or bool(bases or motions)
+        return news or self.setting_up or self.environment != before
+
+    def _look_anew(self) -> None:
+        """What a job may have changed on disk: a base fetched, a motion learned once more."""
+        self.bases.clear()
+        self.motions.clear()
+
+    def _find_interrupted(self, where: Path) -> bool:
+        """Put interrupted learning runs on the list, now and then: another Blender may have just crashed."""
+        library, at = self._searched
+        if library == where and time.monotonic() < at + SEARCH:
+            return False
+        self._searched = where, time.monotonic()
+        listed = {key for key, job in self.jobs.items() if job.state == "interrupted"}
+        found = {request.job: request for request in interrupted.interrupted(where)}
+        for key in listed - found.keys():
+            del self.jobs[key]
+        new = found.keys() - self.jobs.keys() - self._dismissed
+        self.jobs |= {key: Job(found[key], strips.NOWHERE, found[key].title, "interrupted") for key in new}
+        return bool(new or listed - found.keys())
 
     def stop(self) -> None:
-        """End the backend. A Learn that is running keeps its last checkpoint."""
+        """End all that runs. A Learn keeps its last checkpoint, and a set-up what it has downloaded."""
+        if self.set_up is not None:
+            self.set_up.cancel()
+        self.end_backend()
+
+    def end_backend(self) -> None:
+        """Give back the memory that the backend holds; the next job starts another."""
         if self.backend is not None:
             self.backend.stop(timeout=3.0)
             self.backend = None
@@ -171,45 +181,17 @@ class Session:
             return
         match message:
             case Progress():
-                job.state = "running" if job.state == "waiting" else job.state
-                job.phase, job.note = message.phase, message.note
-                job.done, job.total = message.done, message.total
+                job.progress(message)
             case Preview():
                 job.note = f"Preview at step {message.step}: {message.path}"
             case Finished():
                 job.outputs, job.state, job.note = message.outputs, "done", " ".join(message.notes)
-                self._deliver(job)
+                job.arrive()
+                self._look_anew()
             case Failed():
                 job.state, job.note, job.hint = "failed", message.error, message.hint
             case Cancelled():
                 job.state, job.note = "cancelled", ""
-
-    def _deliver(self, job: Job) -> None:
-        """Put what a job made where it belongs; when that cannot be, say where the files are."""
-        try:
-            if isinstance(job.request, Learn):
-                add_motion(job.place, job.outputs[0], job.title)
-            else:
-                strips.insert(job.place, job.outputs, job.title, each_as_json(job.request, job.outputs))
-        except (UserError, RuntimeError) as error:
-            job.note = str(error)
-            job.hint = f"It is kept in {Path(job.outputs[0]).parent}"
-
-
-def each_as_json(request: Generate | Edit, outputs: tuple[str, ...]) -> list[str]:
-    """For each clip the request that makes it alone: the second has the next seed."""
-    alone = [replace(request, out=out, seed=request.seed + i, count=1) for i, out in enumerate(outputs)]
-    return [json.dumps({"schema": 1, "request": to_plain(one)}, ensure_ascii=False) for one in alone]
-
-
-def add_motion(place: strips.Place, folder: str, title: str) -> None:
-    """Put a learned motion on the stack of the scene it was learned in."""
-    scene = strips.find_scene(place)
-    if scene is None:
-        raise UserError("The scene it was learned in is not open.", "Add the motion from the list.")
-    motion = scene.restage.motions.add()
-    motion.path, motion.title = folder, title
-    strips.push_undo(f"Restage: learn {title}")
 
 
 session = Session()
@@ -257,5 +239,5 @@ def stop() -> None:
 def preferences_changed(self: Any, context: Any) -> None:
     """The library moved: the backend that serves the old one goes when it has nothing to do."""
     if not session.busy:
-        session.stop()
+        session.end_backend()
     session.look()

@@ -37,6 +37,9 @@ class Place:
     frame: int
 
 
+NOWHERE = Place("", "", "", "", 0, 0)  # of what an earlier Blender asked for
+
+
 # ------------------------------------------------------------------ finding
 
 
@@ -81,7 +84,9 @@ def place_of(scene: Any, strip: Any) -> Place:
 
 
 def find_scene(place: Place) -> Any:
-    return next((scene for scene in bpy.data.scenes if scene.restage.id == place.scene), None)
+    """The scene of a place, if it is open; one without an id is nobody's."""
+    found = (scene for scene in bpy.data.scenes if place.scene and scene.restage.id == place.scene)
+    return next(found, None)
 
 
 def find_source(scene: Any, place: Place) -> Any:
@@ -114,7 +119,8 @@ def why_not_a_source(strip: Any) -> str:
     if strip is None:
         return "Select a movie strip first"
     if strip.type != "MOVIE":
-        return f"Only movie strips can be used; this is a strip of type {strip.type.title()}"
+        kind = strip.type.replace("_", " ").title()
+        return f"Only movie strips can be used, and this is a strip of type {kind}"
     if not strip.elements or not strip.elements[0].orig_width:
         return "The strip's movie file cannot be read"
     if len(strip.retiming_keys):

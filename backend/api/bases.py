@@ -1,6 +1,5 @@
 """What can be told of a base model from the small files in its folder, without loading it."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -8,5 +7,7 @@ from typing import Any
 
 def architecture(config: Mapping[str, Any]) -> str:
     """A fingerprint of a denoiser's configuration (unet/config.json): motions fit where it is the same."""
+    import hashlib  # loads OpenSSL: not while Blender starts
+
     shape = {key: value for key, value in sorted(config.items()) if not key.startswith("_")}
     return hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:16]

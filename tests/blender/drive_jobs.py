@@ -69,6 +69,9 @@ driving.new_scene()
 job = driving.finish(session)
 told["file changed"], told["kept"] = ending(job), Path(job.outputs[0]).is_file()
 told["in the new file"] = driving.strips_now()
+bpy.context.scene.frame_current = 7
+bpy.ops.restage.place(job=job.request.job)
+told["added to the new file"] = [ending(job), driving.strips_now()]
 
 clip_and_words()
 job = begin(100_000)

@@ -18,6 +18,6 @@ settings.base, settings.own_steps, settings.steps = given["base"], True, 100_000
 bpy.ops.restage.learn()
 (job,) = session.jobs.values()
 driving.wait(session, lambda: job.phase.startswith("Learning") and job.done > 0)
-driving.tell(process=driving.backend_process(session))
+driving.tell(process=driving.backend_process(session), done=job.done)
 if given["how"] == "crash":
     os._exit(0)

@@ -32,12 +32,21 @@ def test_a_job_may_be_cancelled_fail_or_lose_its_backend_and_the_next_one_works(
     assert note.startswith("The scene it was made for is not open. The clip is /")
     assert told["kept"]
     assert told["in the new file"] == {}
+    assert told["added to the new file"] == [["done", "", ""], {"a red ball": ["MOVIE", 1, 7, 12]}]
     assert gone(told["process"])
 
 
 @pytest.mark.parametrize("how", ["quit", "crash"])
-def test_the_backend_ends_with_its_blender(
+def test_the_backend_ends_with_its_blender_and_the_next_one_offers_to_resume(
     drive_newest: Drive, movie: Path, toy_base: Path, how: str
 ) -> None:
     told = drive_newest("drive_quit.py", movie=str(movie), base=str(toy_base), how=how)
     assert gone(told["process"])
+    after = drive_newest("drive_resume.py")
+    assert after["found"] == [["Moving to the right", "interrupted"]]
+    assert after["after Clear List"] == 1
+    state, done = after["goes on"]
+    assert state == "running"
+    assert done > told["done"]
+    assert after["found again"] == ["interrupted"]
+    assert (after["rows"], after["folder"]) == (0, False)

@@ -77,7 +77,7 @@ def test_a_grey_button_says_why(drive_newest: Drive, movie: Path, tmp_path: Path
         "no strip": "Select a movie strip first",
         "no words": "Write how it moves first",
         "no prompt": "Write a prompt first",
-        "no movie": "Only movie strips can be used; this is a strip of type Color",
+        "no movie": "Only movie strips can be used, and this is a strip of type Color",
         "missing": "The strip's movie file cannot be read",
         "jobs": "0",
     }

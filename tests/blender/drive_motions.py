@@ -1,0 +1,155 @@
+"""Inside Blender, without a backend: the list of motions, seeds, and what a result tells of its making."""
+
+import json
+import shutil
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+sys.path.insert(0, str(Path(__file__).parent))
+import driving
+
+given = driving.arguments()
+session = driving.install(given["zip"])
+library = Path(given["folder"]) / "library"
+strips, requests = driving.module("strips"), driving.module("requests_from_scene")
+presets, protocol = driving.module("backend.api.presets"), driving.module("backend.api.protocol")
+facts = driving.module("facts")
+told: dict[str, Any] = {}
+
+
+def settings() -> Any:
+    return bpy.context.scene.restage
+
+
+def motions() -> list[Any]:
+    return [[motion.title, round(motion.strength, 3)] for motion in settings().motions]
+
+
+def learned(name: str, architecture: str, strength: float = 1.0) -> str:
+    """A motion in the library, as if it had been learned on the base of that architecture."""
+    weights = presets.BaseWeights(
+        base="toy", architecture=architecture, fingerprint="1", file="toy.safetensors"
+    )
+    preset = presets.Preset(title=name, motion=name.lower(), strength=strength, weights=(weights,))
+    presets.write_preset(library / "presets" / name, preset)
+    return str(library / "presets" / name)
+
+
+def generate_allowed() -> str:
+    """Why Generate is grey; nothing when it can be pressed."""
+    session.look()
+    reason = str(session.why_not_motions(settings()))
+    assert bool(reason) != bpy.ops.restage.generate.poll()
+    return reason
+
+
+def adding() -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    toy = facts.base_of(given["base"], library).architecture
+    fits, other = learned("Circle", toy, 0.6), learned("Zoom", "another")
+    settings().base, settings().prompt = given["base"], "a red ball"
+    bpy.ops.ed.undo_push(message="before")
+    bpy.ops.restage.motion_add(folder=fits)
+    bpy.ops.ed.undo_push(message="added")
+    seen["added"] = motions()
+    bpy.ops.ed.undo()
+    seen["undone"] = motions()
+    bpy.ops.ed.redo()
+    seen["fits"] = generate_allowed()
+    bpy.ops.restage.motion_add(folder=other)
+    seen["two"], seen["does not fit"] = motions(), generate_allowed()
+    settings().motions[1].strength = 0
+    seen["switched off"] = generate_allowed()
+    bpy.ops.restage.motion_remove(index=1)
+    settings().base = "starter"
+    seen["other base"] = generate_allowed()
+    settings().base = "somebody/never-fetched"
+    seen["unknown base"] = generate_allowed()
+    settings().base = given["base"]
+    shutil.rmtree(fits)
+    session.motions.clear()
+    seen["deleted"] = generate_allowed()
+    bpy.ops.restage.motion_remove(index=0)
+    seen["removed"] = motions()
+    return seen
+
+
+def sent_by(operator: Any) -> Any:
+    """What a script's call of an operator would send."""
+    sent: list[Any] = []
+    session.submit = lambda request, place, title: sent.append(request)
+    try:
+        assert operator() == {"FINISHED"}
+    finally:
+        del session.submit
+    return sent[0]
+
+
+def pressed() -> int:
+    """The seed that a press of Generate takes. (Without a window Blender only ever executes.)"""
+    button = types.SimpleNamespace(execute=lambda context: {"FINISHED"})
+    driving.module("operators").RESTAGE_OT_generate.invoke(button, bpy.context, None)
+    return int(sent_by(bpy.ops.restage.generate).seed)
+
+
+def seeds() -> dict[str, Any]:
+    """Whether presses of a button take another seed."""
+    settings().keep_seed, settings().seed = False, 7
+    seen = {"by a script": sent_by(bpy.ops.restage.generate).seed}
+    first, second = pressed(), pressed()
+    seen["as it comes"] = [first != second, settings().seed == second]
+    bpy.ops.restage.new_seed()
+    kept = settings().seed
+    seen["rolled"], seen["kept"] = kept != second, [pressed() == kept for _ in range(2)]
+    return seen
+
+
+def results() -> dict[str, Any]:
+    """A result's own request: into the settings and out of them again, and as another take."""
+    movie = str(given["movie"])
+    strip = driving.add_movie(movie)
+    seen: dict[str, Any] = {"a source": requests.made_by(strip) is None}
+    seen["a source has no settings"] = not bpy.ops.restage.take_settings.poll()
+    motion = learned("Circle", "any")
+    sampling = protocol.Sampling(frames=8, guidance=3.5, rate=protocol.Rate(num=24), length=48)
+    made = protocol.Edit(
+        job="old", prompt="a blue star", out="old.mp4", seed=41, follow=0.25, inversion_steps=12,
+        base="toy", balance=0.5,
+        motions=(protocol.Motion(path=motion, strength=0.5),), sampling=sampling,
+        clip=protocol.Clip(path=movie, frame_count=48),
+    )  # fmt: skip
+    strip[strips.REQUEST] = requests.as_json(made)
+    settings().sampling.own_steps, settings().sampling.steps = True, 99  # the result left them to the base
+    settings().count, settings().keep_seed = 3, False
+    bpy.ops.restage.take_settings()
+    seen["motions"] = motions()
+    again = requests.edit(bpy.context)
+    leave = ("job", "out", "compute", "clip")
+    seen["differs"] = [
+        name for name in vars(made) if name not in leave and getattr(made, name) != getattr(again, name)
+    ]
+    bpy.context.scene.restage.prompt = "something else"
+    take = sent_by(bpy.ops.restage.another_take)
+    seen["another take"] = [name for name in vars(made) if getattr(made, name) != getattr(take, name)]
+    strip[strips.REQUEST] = json.dumps({"schema": 1, "request": {"type": "Generate", "of": "long ago"}})
+    seen["of another version"] = requests.made_by(strip) is None
+    return seen
+
+
+def asides() -> list[str]:
+    strip = strips.active_strip(bpy.context.scene)
+    seen = [facts.left_aside(strip)]
+    strip.use_flip_x = True
+    seen.append(facts.left_aside(strip))
+    strip.crop.min_x, strip.strobe = 4, 2
+    return [*seen, facts.left_aside(strip)]
+
+
+driving.new_scene()
+told["adding"], told["seeds"], told["results"], told["asides"] = adding(), seeds(), results(), asides()
+told["same as the backend's"] = facts.base_of(given["base"], library).architecture
+driving.tell(**told)

@@ -1,0 +1,46 @@
+"""The list of motions, seeds and a result's own request, without a backend."""
+
+from pathlib import Path
+
+import pytest
+
+from backend.families.weights import fingerprint
+
+from .conftest import Drive
+
+pytestmark = pytest.mark.blender
+
+
+def test_motions_are_listed_and_those_of_another_base_are_refused(
+    drive: Drive, movie: Path, toy_base: Path
+) -> None:
+    told = drive("drive_motions.py", movie=str(movie), base=str(toy_base))
+    assert told["adding"] == {
+        "added": [["Circle", 0.6]],
+        "undone": [],
+        "fits": "",
+        "two": [["Circle", 0.6], ["Zoom", 1.0]],
+        "does not fit": "Zoom: learned on toy, so it does not fit toy",
+        "switched off": "",
+        "other base": "Circle: learned on toy, so it does not fit starter",
+        "unknown base": "",
+        "deleted": "Circle: this motion is not in the library any more",
+        "removed": [],
+    }
+    assert told["same as the backend's"] == fingerprint(toy_base).architecture
+    assert told["seeds"] == {
+        "as it comes": [True, True],
+        "by a script": 7,
+        "rolled": True,
+        "kept": [True, True],
+    }
+    assert told["results"] == {
+        "a source": True,
+        "a source has no settings": True,
+        "motions": [["Circle", 0.5]],
+        "differs": [],
+        "another take": ["job", "out", "seed"],
+        "of another version": True,
+    }
+    aside = "The file's own frames are used, without the strip's "
+    assert told["asides"] == ["", f"{aside}flip", f"{aside}flip and crop and strobe"]
