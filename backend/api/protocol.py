@@ -7,11 +7,13 @@ the reader is strict, and `Ready` comes first so that a mismatch is noticed befo
 import json
 from bisect import bisect_right
 from collections.abc import Sequence
-from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .settings import CustomizeAVideo, Method
 from .values import ProtocolError, check, described, from_plain, limited, to_plain, value
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 __all__ = [
     "VERSION",
@@ -61,7 +63,9 @@ class Rate:
     num: int = limited(24, 1, 1_000_000)
     den: int = limited(1, 1, 1_000_000)
 
-    def fraction(self) -> Fraction:
+    def fraction(self) -> "Fraction":
+        from fractions import Fraction  # loads decimal: not while Blender starts
+
         return Fraction(self.num, self.den)
 
 
