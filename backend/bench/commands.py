@@ -55,3 +55,11 @@ def methods(
             plan, lambda what, done, all: shown.update(task, description=what, completed=done, total=all)
         )
     typer.echo(write_table(plan))
+
+
+@app.command()
+def size(out: Out = Path("bench/size.json"), steps: int = 3) -> None:
+    """Time and memory on a base of ModelScope's size (without a GPU, of a tiny one)."""
+    from backend.bench.size import bench_size
+
+    typer.echo(bench_size(out, steps))
