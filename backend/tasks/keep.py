@@ -1,6 +1,5 @@
 """What was learned → a preset folder that other programs can load too."""
 
-import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,10 @@ from torch import Tensor
 from backend.api.library import write_whole
 from backend.api.presets import FILE, REFERENCE, BaseWeights, Preset, replace_folder, write_preset
 from backend.api.protocol import Clip, Learn, Rate
-from backend.diffusion.adapters import State
+from backend.diffusion.adapters import Lora, State
 from backend.errors import UserError
 from backend.families.base import Family
+from backend.families.lora_files import diffusers_file, model_spec
 from backend.media import clips
 from backend.media.pictures import png
 from backend.methods.base import Adapter, Method
@@ -106,7 +106,10 @@ def _write_weights(family: Family, holding: Holding, folder: Path) -> BaseWeight
     file, words = "", ""
     if holding.lora:
         file = f"{name}.safetensors"
-        write_whole(folder / file, lora_file(holding.preset, family, *holding.lora))
+        adapter, state = holding.lora
+        preset = holding.preset
+        header = model_spec(family, preset.title, preset.motion or preset.looks)
+        write_whole(folder / file, diffusers_file(Lora(state, adapter.scale), header))
     if holding.word:
         words = f"{name}-words.safetensors"
         write_whole(folder / words, save({holding.word[0]: holding.word[1].contiguous()}))
@@ -118,33 +121,6 @@ def _write_weights(family: Family, holding: Holding, folder: Path) -> BaseWeight
         file=file,
         words=words,
     )
-
-
-def lora_file(preset: Preset, family: Family, adapter: Adapter, state: State) -> bytes:
-    """The LoRA as safetensors with diffusers keys, `lora_adapter_metadata` and ModelSpec headers.
-
-    `lora_alpha` is α·r, as peft divides by the rank what this project multiplies by.
-    """
-    modules = sorted({key.rsplit(".lora_", 1)[0] for key in state})
-    config = {
-        "unet.r": adapter.rank,
-        "unet.lora_alpha": adapter.scale * adapter.rank,
-        "unet.target_modules": modules,
-    }
-    metadata = {
-        "format": "pt",
-        "lora_adapter_metadata": json.dumps(config),
-        "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": "unet3d-text-to-video/lora",
-        "modelspec.implementation": "https://github.com/huggingface/diffusers",
-        "modelspec.title": preset.title,
-        "modelspec.trigger_phrase": preset.motion or preset.looks,
-        "restage.base": json.dumps(vars(family.fingerprint)),
-    }
-    data: bytes = save(
-        {f"unet.{key}": tensor.contiguous() for key, tensor in state.items()}, metadata=metadata
-    )
-    return data
 
 
 def _write_reference(clip: Clip, family: Family, preset: Preset, part: Path) -> None:
