@@ -30,7 +30,7 @@ MAY_IMPORT = {  # file or folder (longest match wins) -> what of ours it may imp
     "backend/methods/__init__.py": {"backend.methods", "backend.api.settings"},
     "backend/methods/base.py": {"backend.diffusion", "backend.api.settings"},
     "backend/methods/losses.py": {"backend.methods.base", "backend.diffusion", "backend.api.settings"},
-    "backend/methods/wording.py": set(),
+    "backend/methods/wording.py": {"backend.api.settings"},
     "backend/families": {"backend.families", "backend.diffusion"} | API,
     "backend/diffusion": {"backend.diffusion", "backend.errors"},
     "backend/media": {"backend.media"} | API,

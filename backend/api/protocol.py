@@ -146,6 +146,8 @@ class Learn:
     steps: int | None = limited(None, 1, 100_000, "Learning steps; None lets quality decide")
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same result")
     preview_prompt: str = ""  # with words, previews are made while learning
+    stills: tuple[Clip, ...] = ()  # pictures (or clips) whose looks are learned, for methods that do
+    regular: tuple[Clip, ...] = ()  # of related motions, which are not to be forgotten; looks: all words
     compute: Compute = Compute()
 
 

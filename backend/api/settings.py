@@ -16,8 +16,12 @@ T = TypeVar("T")
 M = TypeVar("M", bound="Method")
 Layers = Literal["qk", "qkv", "attention", "attention+ff", "attention+ff+conv", "attention+ff+conv+cross kv"]
 Loss = Literal["mse", "mse + debiased", "motion cosine", "motion l2"]
+Wording = Literal["without looks", "motion only", "whole"]
 Compare = Literal["noise", "clip", "prediction"]
 Steps = Mapping[str, int]  # quality → learning steps
+
+
+CAPTION_HELP = 'Learned under: "a ball moving in a circle", "moving in a circle", or all words'
 
 
 # ------------------------------------------------------------------ what several methods share
@@ -56,10 +60,6 @@ def loss_(paper: Loss) -> Any:
 def compare_(paper: Compare) -> Any:
     help = "Where losses on motion compare: the noise, the clean clip, or what the base itself predicts"
     return open_choice(paper, help)
-
-
-def beta_(paper: float) -> Any:
-    return limited(None, 0.0, 10.0, "How strongly the debiased loss leaves looks out", paper=paper)
 
 
 def follow_(paper: float) -> Any:
@@ -129,9 +129,7 @@ class Vmc:
 
     loss: Loss | None = loss_("motion cosine")
     compare: Compare | None = compare_("noise")
-    caption: Literal["without looks", "motion only", "whole"] = described(
-        "without looks", 'Learned under: "a ball moving in a circle", "moving in a circle", or all words'
-    )
+    caption: Wording = described("without looks", CAPTION_HELP)
     layers: Layers | None = layers_("qkv")
     rank: int | None = rank_(16)
     alpha: float | None = alpha_(1.0)
@@ -141,11 +139,68 @@ class Vmc:
     follow: float | None = follow_(1.0)
 
 
-Method = CustomizeAVideo | Vmc
+@value
+class MotionDirector:
+    """MotionDirector (Zhao et al., arXiv 2310.08465): looks and motion learned on two paths at once."""
+
+    learns: Literal["motion", "looks"] = described(
+        "motion", "The motion, or only the looks of clips and stills, to mix with other motions"
+    )
+    keep_looks: bool = described(False, "Keep each clip's looks beside the motion, to mix with other motions")
+    loss: Loss | None = loss_("mse + debiased")
+    compare: Compare | None = compare_("noise")
+    beta: float | None = limited(None, 0.0, 10.0, "How strongly the debiased loss omits looks", paper=1.0)
+    spatial_rest: float = limited(
+        0.2,
+        0.0,
+        1.0,
+        "The 20 % rule of the released code: share of steps without the looks; the paper's is 0",
+    )
+    layers: Layers | None = layers_("attention+ff")
+    rank: int | None = rank_(32)
+    alpha: float | None = alpha_(1.0)
+    learning_rate: float | None = rate_(5e-4)
+    spatial_rank: int | None = limited(None, 1, 128, "Rank of each clip's looks", paper=32)
+    spatial_learning_rate: float | None = limited(None, 1e-6, 0.1, "Learning rate of the looks", paper=5e-4)
+    coarse: float | None = coarse_(0.0)
+    variants: int | None = variants_(1)
+    follow: float | None = follow_(0.3)  # 0.1 to 0.5 for one clip; for several it is 0 whatever stands here
+
+
+@value
+class MotionToken:
+    """Motion token (Materzynska et al., arXiv 2312.04966): a rare word for what several clips show."""
+
+    token: str = described("pll", "The rare word that V* in the motion's words stands for")
+    learn_token: bool = described(False, "Learn the word's embedding too; it copies more of the looks")
+    caption: Wording = described("without looks", CAPTION_HELP)
+    regularization: Literal["given clips", "sampled clips", "none"] = described(
+        "given clips", "Clips of related motions that keep the base from forgetting; sampled ones do worse"
+    )
+    regular_count: int | None = limited(None, 1, 200, "How many clips to sample from the base", paper=50)
+    regular_words: str = described("", "Their captions, with a semicolon between; who is seen when empty")
+    layers: Layers | None = layers_("attention+ff+conv+cross kv")
+    rank: int | None = rank_(16)
+    alpha: float | None = alpha_(1.0)
+    # The paper's 5e-6 is for full weights.
+    learning_rate: float | None = rate_(5e-4)
+    token_learning_rate: float | None = limited(None, 1e-6, 0.1, "Learning rate of new words", paper=5e-4)
+    loss: Loss | None = loss_("mse")
+    compare: Compare | None = compare_("noise")
+    coarse: float | None = coarse_(0.5)
+    variants: int | None = variants_(8)
+    follow: float | None = follow_(0.0)
+
+
+Method = CustomizeAVideo | Vmc | MotionDirector | MotionToken
 
 # Learning steps that a paper gives, as draft, normal and best; without them the base's profile decides.
 STEPS: Mapping[type, Callable[[int], Steps]] = {
     Vmc: lambda clips: {"draft": 200, "normal": 400, "best": 800},
+    MotionDirector: lambda clips: (
+        {"draft": 50, "normal": 100, "best": 150} if clips < 2 else {"draft": 300, "normal": 400, "best": 500}
+    ),
+    MotionToken: lambda clips: {"draft": 300, "normal": 1000, "best": 3000},
 }
 
 NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
@@ -184,6 +239,30 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         lambda s: s.crop_low > s.crop_high,
         "The smallest crop is larger than the largest.",
         "Choose a smallest crop below the largest.",
+    ),
+    (
+        MotionDirector,
+        lambda s: s.beta not in (None, 1.0) and s.loss not in (None, "mse + debiased"),
+        "Beta is set, and the loss has no debiasing.",
+        "Choose the loss “mse + debiased”, or leave beta as it is.",
+    ),
+    (
+        MotionDirector,
+        lambda s: s.learns == "looks" and s.keep_looks,
+        "Only the looks are learned, so that nothing is left to keep beside them.",
+        "Learn the motion, or do not ask to keep the looks.",
+    ),
+    (
+        MotionToken,
+        lambda s: not s.token.strip() or len(s.token.split()) > 1,
+        "The token is not one word.",
+        "Choose a rare word that means nothing, such as pll.",
+    ),
+    (
+        MotionToken,
+        lambda s: bool(s.regular_words.strip()) and s.regularization != "sampled clips",
+        "There are captions for sampled clips, and none are sampled.",
+        "Choose “sampled clips” as the regularization, or leave the captions empty.",
     ),
 )
 

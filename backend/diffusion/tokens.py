@@ -4,6 +4,7 @@ A word may stand for several tokens. Neither the tokenizer's files nor the model
 Shapes: n tokens of a word, D width of the token embeddings.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -18,13 +19,14 @@ NO_TOKENS: Mapping[str, Tensor] = MappingProxyType({})
 
 def names(word: str, count: int) -> list[str]:
     """The tokens that a word stands for: <looks> → <looks-0>, <looks-1> …"""
-    return [f"<{word.strip('<>')}-{i}>" for i in range(count)]
+    return [f"<{word.strip('<>').casefold()}-{i}>" for i in range(count)]
 
 
 def spell(prompt: str, tokens: Mapping[str, Tensor]) -> str:
     """The prompt with every word of `tokens` as the tokens that it stands for."""
     for word, vectors in tokens.items():
-        prompt = prompt.replace(word, " ".join(names(word, len(vectors))))
+        spelled = " ".join(names(word, len(vectors)))
+        prompt = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", spelled, prompt)
     return prompt
 
 

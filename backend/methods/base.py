@@ -56,7 +56,7 @@ class Beside:
     adapter: str = ""  # a LoRA, or none
     word: str = ""  # a NewWord, or none
     looks: str = ""  # what is seen
-    clip: int = 0  # of the clips, the one that it was learned from
+    clip: int = 0  # of the clips, followed by the stills, the one that it was learned from
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Material:
 
     looks: tuple[str, ...] = ("",)  # what is seen in each clip
     stills: tuple[str, ...] = ()  # likewise in each still
+    regular: int = 0  # regularization clips
     given_word: bool = False  # whether an absorber made elsewhere is, or has, a textual inversion
 
 
@@ -176,10 +177,13 @@ class Method:
     adapters: tuple[Adapter, ...]
     words: tuple[NewWord, ...] = ()
     kept: str = "motion"  # the adapter that is the preset's
+    kept_word: str = ""  # the new word that is, if any
     kind: Literal["subject", "style"] = "subject"  # what the preset holds: a motion, or only looks
     beside: tuple[Beside, ...] = ()
+    takes: frozenset[str] = frozenset()  # what it can learn from besides clips: "stills", "regular"
     crops: tuple[float, float] | None = None  # single frames cut to a random share between these
     follow: float = 0.0  # recommended with the motion
+    notes: tuple[str, ...] = ()  # what the artist should know of how it was learned
 
     def motion_words(self, motion: str) -> str:
         """The words that the motion is learned and later asked for under."""
@@ -192,6 +196,14 @@ class Method:
     def looks_caption(self, looks: str) -> str:
         """What its single frames are learned under."""
         return looks
+
+    def still_caption(self, looks: str) -> str:
+        """What a still is learned under."""
+        return looks
+
+    def regular_captions(self) -> tuple[str, ...]:
+        """Of regularization clips to be sampled from the base, one for each."""
+        return ()
 
     def stages(self, steps: int) -> tuple[Stage, ...]:
         """For `steps` steps of learning the motion."""

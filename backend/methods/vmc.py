@@ -23,7 +23,7 @@ from torch import Tensor
 from backend.api.settings import Vmc, chosen
 from backend.methods.base import TEMPORAL, Adapter, Material, Method, Stage, Step
 from backend.methods.losses import ClipLoss
-from backend.methods.wording import without_looks
+from backend.methods.wording import captioned
 
 
 class MotionDistillation(Method):
@@ -36,10 +36,7 @@ class MotionDistillation(Method):
         self.adapters = (Adapter("motion", TEMPORAL[chosen(s.layers)], chosen(s.rank), chosen(s.alpha)),)
 
     def caption(self, looks: str, motion: str) -> str:
-        if self.settings.caption == "motion only":
-            return motion
-        seen = looks if self.settings.caption == "whole" else without_looks(looks)  # section 3.2
-        return f"{seen} {motion}".strip()
+        return captioned(self.settings.caption, looks, motion)  # section 3.2
 
     def stages(self, steps: int) -> tuple[Stage, ...]:
         learn = {"motion": self.learning_rate}

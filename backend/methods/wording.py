@@ -2,6 +2,8 @@
 
 import re
 
+from backend.api.settings import Wording
+
 PLACES = (
     *("over", "on", "in", "under", "against", "with", "at", "above", "below", "before"),
     *("behind", "beside", "near", "through", "across", "of"),
@@ -19,6 +21,12 @@ def without_looks(looks: str) -> str:
     if count.lower() in ("a", "an"):
         count = "an" if words[-1][0].lower() in "aeiou" else "a"
     return f"{count} {words[-1]}".strip()
+
+
+def captioned(kind: Wording, looks: str, motion: str) -> str:
+    """What a clip is learned under: the motion with who does it, alone, or with all that is seen."""
+    seen = {"without looks": without_looks(looks), "motion only": "", "whole": looks}[kind]
+    return f"{seen} {motion}".strip()
 
 
 def describing_words(looks: str) -> list[str]:

@@ -6,7 +6,6 @@ A method says what learns and with which losses, a family predicts; the loop onl
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +69,7 @@ class Learning:
         self.checkpoints = self.run.folder / "checkpoints"
         self.adapters = {a.name: a for a in self.method.adapters}
         self.words = {w.name: w for w in self.method.words}
+        self._prompted: Prompted | None = None
 
     def all_stages(self) -> dict[str, State]:
         """→ the tensors of everything that was learned."""
@@ -203,7 +203,8 @@ class Learning:
         s = generate.native(Sampling(steps=PREVIEW_STEPS), self.family)
         noise = generate.clip_noise(self.family, s, self.request.seed)
         with learning(self.family.denoiser, learn=(), act=(self.method.kept,)):
-            frames = generate.make_clip(self.family, self._preview_words, noise, s, self.run, "preview")
+            words = self._preview_words(course.vectors)
+            frames = generate.make_clip(self.family, words, noise, s, self.run, "preview")
         self.family.release("pixels")
         path = self.run.folder / "previews" / f"{course.done:06d}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -211,10 +212,14 @@ class Learning:
         clips.write(path, frames, self.family.profile.fps, facts)
         self.run.preview(str(path), course.done)
 
-    @cached_property
-    def _preview_words(self) -> Prompted:
-        words = with_motion_words(self.request.preview_prompt, [self.request.motion])
-        return read_prompt(self.family, words, generate.native(Sampling(), self.family).guidance)
+    def _preview_words(self, vectors: Mapping[str, Tensor]) -> Prompted:
+        """The preview's prompt as it is read now: new words may still be learning."""
+        if self._prompted is None or vectors:
+            words = with_motion_words(self.request.preview_prompt, [self.request.motion])
+            guidance = generate.native(Sampling(), self.family).guidance
+            tokens = {self.words[name].word: v.detach() for name, v in vectors.items()}
+            self._prompted = read_prompt(self.family, words, guidance, tokens=tokens)
+        return self._prompted
 
 
 def stops(done: int, steps: int, previews: bool) -> list[int]:

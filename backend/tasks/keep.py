@@ -4,7 +4,6 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
 from safetensors.torch import save
@@ -21,6 +20,7 @@ from backend.media import clips
 from backend.media.pictures import png
 from backend.methods.base import Adapter, Method
 from backend.tasks.checkpoints import VECTORS
+from backend.tasks.prepare import read_source
 
 REFERENCE_SIDE = 512  # pixels of the reference clip's longer side at most
 
@@ -64,13 +64,13 @@ def keep_learned(
 def _holdings(
     request: Learn, family: Family, method: Method, learned: Mapping[str, State]
 ) -> Iterator[Holding]:
-    p = family.profile
+    p, shown = family.profile, (*request.clips, *request.stills)
     adapters = {a.name: (a, learned[a.name]) for a in method.adapters}
     words = {w.name: (w.word, learned[w.name][VECTORS]) for w in method.words}
     motion = Preset(
         title=request.title,
-        motion=request.motion.strip(),
-        looks=request.clips[0].looks,
+        motion=request.motion if method.kind != "style" else "",
+        looks=shown[0].looks,
         kind=method.kind,
         method=request.method,
         steps=request.steps or 1,
@@ -79,12 +79,12 @@ def _holdings(
         frames=p.frames,
         rate=Rate(num=p.fps.numerator, den=p.fps.denominator),
     )
-    yield Holding(motion, request.clips[0], lora=adapters[method.kept])
+    yield Holding(motion, shown[0], adapters[method.kept], words.get(method.kept_word))
     for beside in method.beside:
         title = f"Looks: {beside.looks}" if beside.looks else f"Looks of {request.title}"
         looks = replace(motion, title=title, motion="", looks=beside.looks, kind="style", follow=0.0)
         lora, word = adapters.get(beside.adapter), words.get(beside.word)
-        yield Holding(looks, request.clips[beside.clip], lora, word)
+        yield Holding(looks, shown[beside.clip], lora, word)
 
 
 def _write(request: Learn, family: Family, holding: Holding, out: Path) -> None:
@@ -128,6 +128,6 @@ def _write_reference(clip: Clip, family: Family, preset: Preset, part: Path) -> 
     p = family.profile
     scale = max(1.0, REFERENCE_SIDE / max(p.width, p.height) / 2)
     size = (round(p.width * scale / 2) * 2, round(p.height * scale / 2) * 2)
-    frames = clips.read(clip, frames=p.frames, fps=Fraction(p.fps), size=size)
+    frames = read_source(clip, family, size, p.frames)
     clips.write(part / REFERENCE, frames, p.fps, {"schema": 1, "motion": preset.motion})
     write_whole(part / "thumbnail.png", png(frames[len(frames) // 2]))

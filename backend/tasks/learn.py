@@ -5,16 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.api.protocol import Learn
-from backend.api.settings import STEPS, CustomizeAVideo, check_sense, resolved
+from backend.api.settings import STEPS, CustomizeAVideo, MotionDirector, check_sense, resolved
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.methods import METHODS
 from backend.methods.base import Material, Method
+from backend.tasks import regular
 from backend.tasks.bases import open_base
 from backend.tasks.course import Learning
 from backend.tasks.given import NOTHING, Given, read_given
 from backend.tasks.keep import keep_learned, places
 from backend.tasks.prepare import prepare
+from backend.tasks.regular import with_sampled
 from backend.tasks.run import Result, Run
 
 
@@ -24,23 +26,45 @@ def learn(request: Learn, run: Run) -> Result:
     Raises UserError for clips, settings or a base that cannot be used, and Stopped (a checkpoint has been
     written).
     """
-    if not request.clips:
-        raise UserError("There is no clip to learn from.", "Select a movie strip, or name a clip.")
-    if not request.motion.strip():
-        raise UserError("The motion has no words.", "Say how it moves, such as: moving in a circle.")
+    check_material(request)
     check_sense(request.method)
     family = open_base(request.base, request.compute, run)
     request = settled(request, family)
     given = given_absorber(request, family)
     method = build_method(request, given)
+    check_taken(request, method)
     places(method, Path(request.out))
     request = replace(request, motion=method.motion_words(request.motion.strip()))
     prepared = prepare(request, method, family, run, given.hash)
+    prepared = with_sampled(prepared, request, method, family, run)
     learned = Learning(request, family, method, prepared, run, given).all_stages()
     outputs = keep_learned(request, family, method, learned, Path(request.out))
     shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
-    (run.folder / "prepared.safetensors").unlink(missing_ok=True)
-    return Result(outputs, prepared.notes)
+    for cache in ("prepared.safetensors", regular.FILE):
+        (run.folder / cache).unlink(missing_ok=True)
+    return Result(outputs, prepared.notes + method.notes)
+
+
+def check_material(request: Learn) -> None:
+    """Raises UserError when there is nothing to learn from, or no words for it."""
+    only_looks = isinstance(request.method, MotionDirector) and request.method.learns == "looks"
+    if not request.clips and not (only_looks and request.stills):
+        raise UserError("There is no clip to learn from.", "Select a movie strip, or name a clip.")
+    if not request.motion.strip() and not only_looks:
+        raise UserError("The motion has no words.", "Say how it moves, such as: moving in a circle.")
+
+
+def check_taken(request: Learn, method: Method) -> None:
+    """Raises UserError for what is given and would not be used."""
+    name = str(type(request.method).__doc__).split(" (")[0]
+    wants = getattr(request.method, "regularization", "given clips") == "given clips"
+    if request.stills and "stills" not in method.takes:
+        raise UserError(f"{name} learns nothing from stills.", "Leave them out, or use another method.")
+    if request.regular and not ("regular" in method.takes and wants):
+        raise UserError(
+            f"Regularization clips are given, and {name} is not to use them.",
+            "Leave them out, or choose the motion token with “given clips”.",
+        )
 
 
 def settled(request: Learn, family: Family) -> Learn:
@@ -49,7 +73,8 @@ def settled(request: Learn, family: Family) -> Learn:
     own = profile.learn.get(kind.__name__, {})
     paper = STEPS[kind](len(request.clips)) if kind in STEPS else profile.steps
     steps = request.steps or own.get("steps", paper)[request.quality]
-    title = request.title or request.motion.strip()
+    looks = [clip.looks.strip() for clip in (*request.clips, *request.stills)]
+    title = request.title or request.motion.strip() or f"Looks: {looks[0]}"
     return replace(request, method=resolved(request.method, own), steps=steps, title=title)
 
 
@@ -64,6 +89,8 @@ def build_method(request: Learn, given: Given) -> Method:
     """Raises UserError when a new word has nothing to start from."""
     material = Material(
         looks=tuple(clip.looks.strip() for clip in request.clips),
+        stills=tuple(clip.looks.strip() for clip in request.stills),
+        regular=len(request.regular),
         given_word=bool(given.vectors),
     )
     method = METHODS[type(request.method)](request.method, material)

@@ -5,10 +5,12 @@ Afterwards the autoencoder and the text model leave memory: learning needs neith
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
@@ -19,6 +21,7 @@ from backend.diffusion.tensors import read_tensors
 from backend.families.base import Family
 from backend.media import clips
 from backend.media.pictures import random_crops
+from backend.media.stills import is_still, read_still
 from backend.media.variants import varied
 from backend.methods.base import Example, Method, Step
 from backend.tasks.run import Run
@@ -33,14 +36,16 @@ class Prepared:
     examples: list[Example]
     digest: str  # of all tensors and of the request: a checkpoint belongs to exactly these
     notes: tuple[str, ...]  # what the artist should know of the clips
+    stills: list[Example] = field(default_factory=list)
+    regular: list[Example] = field(default_factory=list)
 
     def texts(self) -> Iterator[str]:
         """Every caption."""
-        for example in self.examples:
+        for example in (*self.examples, *self.stills, *self.regular):
             yield from (example.caption, example.looks)
 
     def step(self, family: Family, rng: torch.Generator, read: Callable[[str], Tensor] | None) -> Step:
-        return Step(family, self.examples, rng, read=read)
+        return Step(family, self.examples, rng, self.stills, self.regular, read)
 
 
 def prepare(request: Learn, method: Method, family: Family, run: Run, given: str = "") -> Prepared:
@@ -58,15 +63,52 @@ def prepare(request: Learn, method: Method, family: Family, run: Run, given: str
     digest = hashlib.sha256(f"{key} {request.steps}".encode())
     for name in sorted(tensors):
         digest.update(tensors[name].cpu().float().numpy().tobytes())
-    examples = [
-        Example(
-            **{part: tensors[f"{i}.{part}"].to(family.plan.device) for part in PARTS},
-            caption=captions[0],
-            looks=captions[1],
-        )
-        for i, captions in enumerate(_captions(request, method))
-    ]
-    return Prepared(examples, digest.hexdigest()[:16], tempo_notes(request, family))
+    made: dict[str, list[Example]] = {"clips": [], "stills": [], "regular": []}
+    for source in sources(request, method):
+        parts = {part: tensors[f"{source.name}.{part}"].to(family.plan.device) for part in PARTS}
+        made[source.group].append(Example(**parts, caption=source.caption, looks=source.looks))
+    notes = tempo_notes(request, family)
+    return Prepared(made["clips"], digest.hexdigest()[:16], notes, made["stills"], made["regular"])
+
+
+@dataclass(frozen=True)
+class Source:
+    """A clip or still of the request, and the words that it is learned under."""
+
+    group: str  # the request's field
+    number: int
+    clip: Clip
+    caption: str
+    looks: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.group}.{self.number}"
+
+
+def sources(request: Learn, method: Method) -> list[Source]:
+    """Everything that is learned from, in order."""
+    found = []
+    for group in ("clips", "stills", "regular"):
+        for i, clip in enumerate(getattr(request, group)):
+            seen = clip.looks.strip()
+            said = {
+                "clips": (method.caption(seen, request.motion), method.looks_caption(seen)),
+                "stills": (method.still_caption(seen), method.still_caption(seen)),
+                "regular": (seen, seen),
+            }
+            found.append(Source(group, i, clip, *said[group]))
+    return found
+
+
+def read_source(
+    clip: Clip, family: Family, size: tuple[int, int], frames: int | None = None
+) -> np.ndarray[Any, Any]:
+    """(F, H, W, 3) uint8 RGB for size = (W, H); of a still its one frame, or `frames` times the same."""
+    p = family.profile
+    if is_still(clip.path):
+        return np.repeat(read_still(clip.path, size), frames or 1, axis=0)
+    return clips.read(clip, frames=p.frames, fps=p.fps, size=size)
 
 
 def tempo_notes(request: Learn, family: Family) -> tuple[str, ...]:
@@ -89,29 +131,27 @@ def tempo_notes(request: Learn, family: Family) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _captions(request: Learn, method: Method) -> list[tuple[str, str]]:
-    """For each clip: the whole caption, and the looks."""
-    looks = [clip.looks.strip() for clip in request.clips]
-    return [(method.caption(seen, request.motion), method.looks_caption(seen)) for seen in looks]
-
-
 def _encode(request: Learn, method: Method, family: Family, run: Run) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
-    for i, (clip, captions) in enumerate(zip(request.clips, _captions(request, method), strict=True)):
-        run.step("Reading the clip", i, len(request.clips))
-        encoded = _encode_clip(clip, request.method.variants or 1, method, family, request.seed + i)
-        both = family.embed(list(captions))
+    given = sources(request, method)
+    for done, source in enumerate(given):
+        run.step("Reading the clip", done, len(given))
+        variants = request.method.variants or 1 if source.group == "clips" else 1
+        encoded = _encode_clip(source, variants, method, family, request.seed + source.number)
+        both = family.embed([source.caption, source.looks])
         encoded |= {"text": both[:1], "looks_text": both[1:]}
-        tensors |= {f"{i}.{part}": tensor for part, tensor in encoded.items()}
+        tensors |= {f"{source.name}.{part}": tensor for part, tensor in encoded.items()}
     return tensors
 
 
-def _encode_clip(clip: Clip, variants: int, method: Method, family: Family, seed: int) -> dict[str, Tensor]:
+def _encode_clip(
+    source: Source, variants: int, method: Method, family: Family, seed: int
+) -> dict[str, Tensor]:
     p = family.profile
     size = (p.width, p.height)
-    large = clips.read(clip, frames=p.frames, fps=p.fps, size=(OVERSIZE * size[0], OVERSIZE * size[1]))
+    large = read_source(source.clip, family, (OVERSIZE * size[0], OVERSIZE * size[1]))
     latents = torch.cat([family.encode(v) for v in varied(large, variants, size, seed)])
-    if method.crops is None:
+    if method.crops is None or source.group != "clips":
         return {"latents": latents, "crops": latents[:0, :, :1]}
     cut = random_crops(large, CROPS, method.crops, size, seed)
     # Encoded as one long "clip" of single frames, then each a clip of one frame.
@@ -120,10 +160,11 @@ def _encode_clip(clip: Clip, variants: int, method: Method, family: Family, seed
 
 def _key(request: Learn, family: Family, given: str) -> str:
     """Everything that the tensors depend on."""
-    files = [(clip, Path(clip.path).stat().st_size, Path(clip.path).stat().st_mtime_ns)
-             for clip in request.clips if Path(clip.path).is_file()]  # fmt: skip
+    clips_given = (request.clips, request.stills, request.regular)
+    paths = [Path(clip.path) for group in clips_given for clip in group]
+    facts = [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
     words = (request.motion, request.seed, request.method, given)
-    parts = (files, *words, family.fingerprint, str(family.plan.dtype))
+    parts = (clips_given, facts, *words, family.fingerprint, str(family.plan.dtype))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

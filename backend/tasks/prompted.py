@@ -1,12 +1,13 @@
 """Prompts as the base reads them, and guidance by them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from backend.diffusion.sampling import Predict
+from backend.diffusion.tokens import NO_TOKENS
 from backend.families.base import Family
 from backend.tasks.bases import LoadedMotion, with_motion_words
 
@@ -21,10 +22,14 @@ class Prompted:
 
 
 def read_prompt(
-    family: Family, prompt: str, guidance: float, motions: Sequence[LoadedMotion] = ()
+    family: Family,
+    prompt: str,
+    guidance: float,
+    motions: Sequence[LoadedMotion] = (),
+    tokens: Mapping[str, Tensor] = NO_TOKENS,
 ) -> Prompted:
     """The prompt with the words of each motion that it does not say, and the new words that they bring."""
-    tokens = {word: vectors for m in motions for word, vectors in m.tokens.items()}
+    tokens = {word: vectors for m in motions for word, vectors in m.tokens.items()} | dict(tokens)
     words = with_motion_words(prompt, [m.preset.motion for m in motions])
     both = family.embed([words, ""], tokens)
     family.release("text")

@@ -1,17 +1,20 @@
 """Every method as the suites run it: at toy size, with rates that make a few steps show."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from backend.api.protocol import Clip, Compute, Learn
-from backend.api.settings import CustomizeAVideo, Method, Vmc
+from backend.api.settings import CustomizeAVideo, Method, MotionDirector, MotionToken, Vmc
+from backend.media.pictures import png
 
 
 @dataclass(frozen=True)
 class Case:
     method: Method
-    request: dict[str, Any] = field(default_factory=dict)  # further fields of Learn
+    more: tuple[str, ...] = ()  # what is given besides the clip: "stills", "regular"
     outputs: int = 1  # preset folders
 
 
@@ -25,11 +28,28 @@ CASES = {
     "coupled": Case(CustomizeAVideo(absorber="none", placement="both", variants=2, **FAST)),
     "vmc": Case(Vmc(**FAST)),
     "vmc, Eq. 16": Case(Vmc(loss="motion l2", **FAST)),
+    "motion director": Case(MotionDirector(spatial_learning_rate=0.01, keep_looks=True, **FAST), outputs=2),
+    "motion director with stills": Case(
+        MotionDirector(spatial_learning_rate=0.01, rank=4, **FAST), ("stills",), outputs=2
+    ),
+    "looks alone": Case(MotionDirector(learns="looks", spatial_learning_rate=0.01)),
+    "motion token": Case(MotionToken(variants=2, rank=4, **FAST), ("regular",)),
+    "motion token, sampled": Case(
+        MotionToken(variants=1, regularization="sampled clips", regular_count=2, learn_token=True, **FAST)
+    ),
+    "motion token and who": Case(MotionToken(variants=1, rank=4, **FAST), ("stills",), outputs=2),
 }
 
 
 def request_for(case: Case, base: Path, clip: Path, out: Path) -> Learn:
     """Four steps on one clip of a moving white box."""
+    still = out.with_name("still.png")
+    still.write_bytes(png(np.full((20, 30, 3), (200, 60, 30), np.uint8)))
+    more: dict[str, Any] = {
+        "stills": {"stills": (Clip(path=str(still), looks="a red dog on grass"),)},
+        "regular": {"regular": (Clip(path=str(clip), reverse=True, looks="a box moving left"),)},
+    }
+    given = {key: value for name in case.more for key, value in more[name].items()}
     return Learn(
         job="j",
         clips=(Clip(path=str(clip), looks="a white box over a gray wall"),),
@@ -39,5 +59,5 @@ def request_for(case: Case, base: Path, clip: Path, out: Path) -> Learn:
         steps=4,
         method=case.method,
         compute=Compute(device="cpu"),
-        **case.request,
+        **given,
     )
