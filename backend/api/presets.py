@@ -8,6 +8,7 @@ weights/<base>-words.safetensors    embeddings of new words (textual inversion)
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,7 @@ def read_preset(folder: Path) -> Preset:
 
 def _migrated(path: Path, data: Any) -> Preset:
     schema = data.get("schema") if isinstance(data, dict) else None
-    if not isinstance(schema, int):
+    if not isinstance(schema, int) or schema < 1:
         raise UserError(f"The file {path} is not a motion.", "Restore it from a copy, or learn it again.")
     if schema > SCHEMA:
         raise UserError(f"The motion {path} was made by a newer Restage.", "Update Restage to use it.")
@@ -82,6 +83,9 @@ def _migrated(path: Path, data: Any) -> Preset:
         content = MIGRATIONS[old](content)
     try:
         preset: Preset = from_plain(Preset, content, "preset")
+        for name in (name for w in preset.weights for name in (w.file, w.words)):
+            if re.search(r"[/\\:]|^\.", name):
+                raise ProtocolError(f"{name!r} is not a file of its own folder")
     except ProtocolError as error:
         raise UserError(
             f"The motion {path} is damaged ({error}).", "Restore it from a copy, or learn it again."

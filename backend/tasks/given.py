@@ -9,13 +9,14 @@ from torch import Tensor
 
 from backend.api.presets import FILE
 from backend.api.protocol import Motion
-from backend.diffusion.adapters import Lora, fits
+from backend.diffusion.adapters import Lora
 from backend.diffusion.tensors import read_tensors
 from backend.diffusion.tokens import NO_TOKENS
 from backend.errors import UserError
 from backend.families.base import Family
+from backend.families.lora_files import PICKLED, read_lora_file
 from backend.methods.customize_a_video import WORD
-from backend.tasks.bases import load_motion, read_lora
+from backend.tasks.bases import load_motion
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,22 @@ def read_given(place: str, family: Family) -> Given:
         vectors = {WORD: next(iter(kept.tokens.values()))} if kept.tokens else NO_TOKENS
         return Given(kept.lora if kept.lora.state else None, vectors, kept.hash)
     try:
-        tensors, _ = read_tensors(path)
+        tensors = {} if path.suffix.lower() in PICKLED else read_tensors(path)[0]
     except (OSError, ValueError) as error:
         raise UserError(
             f"The absorber {place} cannot be read.",
             "Give a .safetensors file with a LoRA or a textual inversion, or a looks folder.",
         ) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    if any("lora" in key for key in tensors):
-        state, scale = read_lora(path)
-        if not fits(family.denoiser, state) or any("temp_" in key for key in state):
+    if not tensors or any("lora" in key for key in tensors):
+        lora = read_lora_file(path, family).lora
+        modules = {key.rsplit(".lora_", 1)[0] for key in lora.state}
+        if any(family.frame_layer(module) != module for module in modules):
             raise UserError(
-                f"The LoRA {path.name} does not fit the base's spatial layers.",
+                f"The LoRA {path.name} changes motion, not looks alone.",
                 f"Give one that was made for the image model that {family.profile.name} grew out of.",
             )
-        return Given(Lora(state, scale), hash=digest)
+        return Given(lora, hash=digest)
     width = family.token_vectors("a").shape[1]
     found = [t.view(-1, t.shape[-1]).float() for t in tensors.values() if t.ndim in (1, 2)]
     if len(found) != 1 or found[0].shape[1] != width:

@@ -1,6 +1,7 @@
 """Motions on disk: what is written is read, and what is damaged is said in a sentence."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,7 @@ def test_presets_are_listed_by_title_and_damaged_ones_left_out(tmp_path):
         ("[1]", "not a motion"),
         ('{"schema": "x"}', "not a motion"),
         ('{"schema": 99, "preset": {}}', "newer Restage"),
+        ('{"schema": 0, "preset": {}}', "not a motion"),
         ('{"schema": 1, "preset": {"type": "Preset", "title": "x"}}', "needs motion"),
         (
             '{"schema": 1, "preset": {"type": "Preset", "title": "x", "motion": "y", "rank": 1}}',
@@ -71,6 +73,14 @@ def test_a_damaged_preset_is_one_sentence_with_a_hint(tmp_path, content, complai
     with pytest.raises(UserError, match=complaint) as caught:
         read_preset(tmp_path)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "C:\\x", "a/b", "..", ".hidden"])
+@pytest.mark.parametrize("field", ["file", "words"])
+def test_weights_outside_the_motions_own_folder_are_refused(tmp_path, name, field):
+    write_preset(tmp_path, replace(PRESET, weights=(replace(WEIGHTS, **{field: name}),)))
+    with pytest.raises(UserError, match="not a file of its own folder"):
+        read_preset(tmp_path)
 
 
 def test_a_folder_without_a_motion_is_said_in_a_sentence(tmp_path):
