@@ -85,6 +85,14 @@ class RESTAGE_PT_learn_options(Tab):
         draw_field(layout, settings, "steps")
         layout.prop(settings, "learn_seed")
         layout.prop(settings, "method")
+
+
+class RESTAGE_PT_learn_method(Tab):
+    bl_label, bl_parent_id, bl_options = "Method", "RESTAGE_PT_learn_options", {"DEFAULT_CLOSED"}
+
+    def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
+        layout.use_property_split = True
+        settings = scene.restage
         for f in dataclasses.fields(METHODS[settings.method]):
             draw_field(layout, getattr(settings, settings.method), f.name)
 
@@ -161,6 +169,7 @@ CLASSES = (
     RESTAGE_PT_strip,
     RESTAGE_PT_learn,
     RESTAGE_PT_learn_options,
+    RESTAGE_PT_learn_method,
     RESTAGE_PT_make,
     RESTAGE_PT_make_options,
     RESTAGE_PT_jobs,

@@ -32,14 +32,20 @@ def library(context: Any) -> Path:
 
 def why_not_learn(context: Any) -> str:
     """Why nothing can be learned now, in a sentence; nothing when it can. For `poll`: reads no file."""
-    strip = strips.active_strip(strips.shown_scene(context))
-    if reason := strips.why_not_a_source(strip):
+    scene = strips.shown_scene(context)
+    strip = strips.active_strip(scene)
+    if reason := strips.why_not_a_source(strip) or why_not_base(scene):
         return reason
     return "" if strip.restage.motion.strip() else "Write how it moves first"
 
 
 def why_not_generate(context: Any) -> str:
-    return "" if strips.shown_scene(context).restage.prompt.strip() else "Write a prompt first"
+    scene = strips.shown_scene(context)
+    return why_not_base(scene) or ("" if scene.restage.prompt.strip() else "Write a prompt first")
+
+
+def why_not_base(scene: Any) -> str:
+    return "" if scene.restage.base.strip() else "Name a base model first (in the options)"
 
 
 def why_not_edit(context: Any) -> str:

@@ -104,10 +104,9 @@ class Session:
 
     def dismiss_ended(self) -> None:
         """Interrupted jobs stay: they are only resumed, or forgotten on purpose."""
-        self._dismissed |= {key for key, job in self.jobs.items() if job.ended}
-        self.jobs = {
-            key: job for key, job in self.jobs.items() if not job.ended or job.state == "interrupted"
-        }
+        gone = {key for key, job in self.jobs.items() if job.ended and job.state != "interrupted"}
+        self.jobs = {key: job for key, job in self.jobs.items() if key not in gone}
+        self._dismissed |= gone
 
     def make_environment(self, where: Path) -> None:
         self.set_up = SetUp(where, anew=self.environment == "ready")

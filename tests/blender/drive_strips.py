@@ -143,6 +143,9 @@ def reasons() -> dict[str, str]:
     seen["fine"] = requests.why_not_learn(context) + requests.why_not_generate(context)
     seen["fine"] += requests.why_not_edit(context)
     editor.active_strip = None
+    scene.restage.base = ""
+    seen["no base"] = requests.why_not_generate(context)
+    scene.restage.property_unset("base")
     seen["no strip"] = requests.why_not_learn(context)
     editor.active_strip = strips.strips_in(editor).new_effect(**effect("COLOR"))
     seen["no movie"] = requests.why_not_learn(context)

@@ -74,6 +74,7 @@ def test_a_grey_button_says_why(drive_newest: Drive, movie: Path, tmp_path: Path
     )
     assert reasons == {
         "fine": "",
+        "no base": "Name a base model first (in the options)",
         "no strip": "Select a movie strip first",
         "no words": "Write how it moves first",
         "no prompt": "Write a prompt first",

@@ -19,7 +19,7 @@ from .conftest import HERE, LIMIT, arguments, gone, surroundings
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
 WIDTH, HEIGHT = 1600, 1200
-STATES = ["no strip", "strip", "learning", "made", "failed", "options", "not set up", "preferences"]
+STATES = ["no strip", "strip", "learning", "made", "result", "failed", "options", "not set up", "preferences"]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,8 @@ def test_the_tab_is_drawn_in_every_state_and_its_buttons_do_the_main_job(
     assert told["jobs"] == [["Learn", "done"], ["Generate", "done"]]
     assert told["strips"]["movie"] == ["MOVIE", 1, 10, 48]
     assert told["strips"]["a red ball"] == ["MOVIE", 2, 10, 12]
+    assert told["seed drawn"] > 0, "a press of the button draws a seed (0 would be drawn once in a million)"
+    assert told["settings taken"] == ["a red ball", told["seed drawn"], True]
     assert told["speed-matched"] == [38, 0, 47], "38 frames at 24 show frames 0 to 46 at 29.97"
     pictures = {state: screen(tmp_path / f"{state}.xwd") for state in STATES}
     keep(pictures)

@@ -67,6 +67,7 @@ def steps() -> Iterator[Any]:
     told["jobs"] = [[type(job.request).__name__, job.state] for job in session.jobs.values()]
     told["strips"] = driving.strips_now()
     told["process"] = driving.backend_process(session)
+    yield from result(settings)
     settings.base = "no such base"
     yield from click("bpy.ops.restage.generate()")
     yield lambda: not session.busy
@@ -100,6 +101,18 @@ def lay_out() -> Iterator[Any]:
     scene.render.resolution_x = scene.render.resolution_y = 320
     yield True
     region("UI").active_panel_category = "Restage"
+
+
+def result(settings: Any) -> Iterator[Any]:
+    """The result is selected, and its settings are taken by their button."""
+    told["seed drawn"] = settings.seed
+    editor = window().scene.sequence_editor
+    editor.active_strip = editor.strips[given["prompt"]]
+    settings.prompt, settings.seed = "something else", 3
+    yield from picture("result")
+    yield from click("bpy.ops.restage.take_settings()")
+    told["settings taken"] = [settings.prompt, settings.seed, settings.keep_seed]
+    editor.active_strip = editor.strips["movie"]
 
 
 def open_options() -> None:
