@@ -20,6 +20,7 @@ from diffusers.models.transformers.transformer_temporal import TransformerTempor
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import CLIPTextModel, CLIPTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from backend.diffusion.memory import Plan, choose_device, choose_dtype, choose_mode, free_bytes
 from backend.diffusion.paths import EpsilonPath, NoisePath, VelocityPath
@@ -214,6 +215,7 @@ class UNet3D:
 
 
 def _load(kind: Any, folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
+    disable_progress_bar()  # transformers' own, which would break up a terminal's
     try:
         model = kind.from_pretrained(folder, torch_dtype=dtype)
     except (OSError, ValueError, RuntimeError) as error:
