@@ -121,10 +121,9 @@ def install_libraries() -> None:
         command = "sudo apt-get install " + " ".join(BLENDER_LIBRARIES)
         raise UserError("Headless Blender needs system libraries that are not installed.", f"Run: {command}")
     say("Installing the system libraries that Blender links")
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    run(*sudo, "apt-get", "update", "-qq")
-    run(*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qq", "-y",
-        "--no-install-recommends", *BLENDER_LIBRARIES)  # fmt: skip
+    apt = [*([] if os.geteuid() == 0 else ["sudo", "-n"]), "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+    run(*apt, "update", "-qq")
+    run(*apt, "install", "-qq", "-y", "--no-install-recommends", *BLENDER_LIBRARIES)
 
 
 def may_be_root() -> bool:
@@ -282,15 +281,14 @@ def main() -> None:
         wrong = f"{name} takes no {arguments[0]!r}." if name in COMMANDS else f"There is no command {name!r}."
         sys.exit(f"{wrong if name else 'Say what to do.'} Choose one:\n\n{__doc__}")
     try:
-        COMMANDS[name](*arguments)
+        STAGE.parent.mkdir(parents=True, exist_ok=True)
+        with environment.alone(STAGE, "Another build.py is at work here."):  # on the one staged extension
+            COMMANDS[name](*arguments)
     except UserError as error:
         sys.exit(f"\n{error.message}\n{error.hint}")
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        sys.exit(
-            f"\n{ROOT} cannot be built in: {error.strerror or error}{where}.\n"
-            "Make room on the disk, and see that you may write there."
-        )
+        where = f"{ROOT} cannot be built in: {error.strerror or error} ({error.filename or 'no file'})."
+        sys.exit(f"\n{where}\nMake room on the disk, and see that you may write there.")
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on from what is there.", file=sys.stderr)
         sys.exit(130)

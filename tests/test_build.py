@@ -126,6 +126,7 @@ def test_blender_is_fetched_only_for_tests_that_need_it(arguments: list[str], ne
     ],
 )
 def test_what_stops_a_command_is_a_sentence_and_no_traceback(
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     trouble: BaseException,
@@ -137,8 +138,19 @@ def test_what_stops_a_command_is_a_sentence_and_no_traceback(
 
     monkeypatch.setitem(build.COMMANDS, "setup", setup)
     monkeypatch.setattr(sys, "argv", ["build.py", "setup"])
+    monkeypatch.setattr(build, "STAGE", tmp_path / "stage" / "restage")
     with pytest.raises(SystemExit) as left:
         build.main()
     assert words in f"{capsys.readouterr().err}{left.value}"
     assert left.value.code == code or code is None
     assert left.value.code
+
+
+def test_two_never_build_in_one_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second would clear the staged extension that the first is looking at."""
+    monkeypatch.setattr(build, "STAGE", tmp_path / "stage" / "restage")
+    monkeypatch.setattr(sys, "argv", ["build.py", "setup"])
+    monkeypatch.setitem(build.COMMANDS, "setup", build.main)  # a second one, while the first is at work
+    with pytest.raises(SystemExit) as left:
+        build.main()
+    assert "Another build.py is at work here." in str(left.value)

@@ -84,7 +84,7 @@ def interrupt() -> None:
 def build(folder: Path, locks: Sequence[Path], report: Report, *, tools: Path, python: str = PYTHON) -> None:
     """Build a virtual environment at `folder` from lock files, unless it is already whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder) as lock:
+    with alone(folder) as lock:
         if _whole(folder):
             return
         uv = find_uv(tools, report)
@@ -121,7 +121,7 @@ def find_uv(tools: Path, report: Report) -> Path:
         return Path(found)
     private = program(tools, "uv")
     tools.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(tools) as lock:
+    with alone(tools) as lock:
         if not (tools / MARKER).exists() or not private.exists():
             report("Fetching uv, which installs the rest")
             log = tools.with_name("uv.log")
@@ -236,8 +236,8 @@ def _complaint(text: str, log: Path) -> UserError:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[IO[bytes]]:
-    """Hold the operating-system lock of what is made in `folder`; UserError when another process has it.
+def alone(folder: Path, who: str = "Another Restage is making the environment.") -> Iterator[IO[bytes]]:
+    """Hold the operating-system lock of what is made in `folder`; UserError naming `who` when it is taken.
 
     A kill releases it, once the steps that it was handed to have ended too.
     """
@@ -252,9 +252,7 @@ def _alone(folder: Path) -> Iterator[IO[bytes]]:
 
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UserError(
-                "Another Restage is making the environment.", "Wait until it is done, then try again."
-            ) from None
+            raise UserError(who, "Wait until it is done, then try again.") from None
         yield file
 
 
