@@ -79,6 +79,7 @@ class Bars:
 
     def _progress(self, message: Progress) -> None:
         if message.phase != self._phase:
+            self._bar.update(self._task, completed=self._bar.tasks[-1].total)  # the one before is over
             self._phase = message.phase
             self._task = self._bar.add_task(escape(message.phase), total=message.total)
             self._bar.start()

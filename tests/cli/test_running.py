@@ -1,5 +1,6 @@
 """What `restage` prints where, its exit codes, and what happens when it is interrupted."""
 
+import io
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.api.protocol import Failed, Finished, Progress, decode
+from backend.cli.running import Bars
 from tests.api.waiting import wait_for
 
 from .conftest import Restage, Start
@@ -36,6 +38,15 @@ def test_only_the_path_of_the_result_goes_to_stdout(restage: Restage, tmp_path: 
     assert done.stdout == f"{tmp_path / 'clip.mp4'}\n"
     assert "Making the clip" in done.stderr
     assert "a note" in done.stderr
+
+
+def test_a_phase_is_over_when_the_next_begins() -> None:
+    bars = Bars(io.BytesIO())
+    for phase, done, total in (("Starting", 0, 1), ("Learning", 3, 200), ("Learning", 4, 200)):
+        bars(Progress(job="j", phase=phase, done=done, total=total))
+    starting, learning = bars._bar.tasks[1:]
+    assert (starting.completed, learning.completed) == (1, 4)
+    bars(Finished(job="j", outputs=("/o",), seconds=1.0))
 
 
 def test_json_is_one_message_a_line_and_nothing_else(restage: Restage, tmp_path: Path) -> None:
