@@ -60,13 +60,14 @@ def main(perform: Perform | None = None) -> None:
 @app.command(epilog=running.EXIT_CODES)
 def learn(
     ctx: typer.Context,
-    clip: Annotated[list[Path], typer.Argument(help="Movie files that show the motion.")],
+    clip: Annotated[list[Path], typer.Argument(help="Movies of the motion, and pictures for looks.")],
     motion: Annotated[str, o.option("--motion", help="How it moves: moving in a circle.")],
     out: Annotated[Path, o.option("--out", metavar="DIR", help="Where the learned motion goes.")],
     looks: Annotated[list[str], o.option("--looks", help="What is seen: a red ball on green.")] = [],  # noqa: B006
     title: Annotated[str, o.option("--title", help="A name for the motion.")] = "",
     method: Annotated[str, o.option("--method", help=" or ".join(o.METHODS))] = next(iter(o.METHODS)),
     settings: Annotated[list[str], o.option("--set", metavar="KEY=VALUE", help="Of the method.")] = [],  # noqa: B006
+    regular: Annotated[list[str], o.option("--regular", metavar="FILE=WORDS", help="Not to forget.")] = [],  # noqa: B006
     base: o.Base = "starter",
     quality: Annotated[Quality, o.option("--quality", help="How long to learn.")] = "normal",
     steps: Annotated[int | None, o.option("--steps", help="Learning steps, in place of --quality.")] = None,
@@ -88,9 +89,10 @@ def learn(
     when it has finished, it says so and does nothing, unless --again.
     """
     request = Learn(
-        job="", clips=o.clips(clip, looks, first, frames, reverse), motion=motion, out=o.absolute(out),
-        title=title, base=o.base(base), method=o.method(method, settings), quality=quality, steps=steps,
-        seed=seed, preview_prompt=preview, compute=Compute(device=device, precision=precision, memory=memory),
+        job="", **o.material(clip, looks, first=first, frames=frames, reverse=reverse), motion=motion,
+        regular=o.regular(regular), out=o.absolute(out), title=title, base=o.base(base),
+        method=o.method(method, settings), quality=quality, steps=steps, seed=seed, preview_prompt=preview,
+        compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
     _run(ctx, request, library, as_json, again)
 

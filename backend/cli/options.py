@@ -136,6 +136,28 @@ def clips(
     )
 
 
+def material(paths: Sequence[Path], looks: Sequence[str], **used: Any) -> dict[str, tuple[Clip, ...]]:
+    """Movies are the clips, pictures the stills of what is learned. Raises UserError as `clips` does."""
+    from backend.media.stills import is_still  # only now: it loads a library for pictures
+
+    given = clips(paths, looks, **used)
+    return {
+        "clips": tuple(clip for clip in given if not is_still(clip.path)),
+        "stills": tuple(clip for clip in given if is_still(clip.path)),
+    }
+
+
+def regular(given: Sequence[str]) -> tuple[Clip, ...]:
+    """ "walk.mp4=a man walking" → a regularization clip with its caption. Raises UserError."""
+    made = []
+    for text in given:
+        path, equals, words = text.partition("=")
+        if not equals or not words.strip():
+            raise UserError(f"{text!r} is not FILE=WORDS.", "Say in words what the clip shows.")
+        made.append(Clip(path=absolute(path), looks=words.strip()))
+    return tuple(made)
+
+
 def size(text: str | None) -> tuple[int | None, int | None]:
     """ "576x320" → (576, 320). Raises UserError."""
     if text is None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from backend.api.presets import FILE
 from backend.api.protocol import Motion
 from backend.diffusion.adapters import Lora
-from backend.diffusion.tensors import read_tensors
+from backend.diffusion.tensors import read_pickled, read_tensors
 from backend.diffusion.tokens import NO_TOKENS
 from backend.errors import UserError
 from backend.families.base import Family
@@ -30,34 +30,49 @@ NOTHING = Given()
 
 
 def read_given(place: str, family: Family) -> Given:
-    """A looks folder or a safetensors file. Raises UserError for one that does not fit the base."""
+    """A looks folder, a LoRA in diffusers' or ComfyUI's keys, or a textual inversion.
+
+    Raises UserError for one that does not fit the base, and for a LoRA that changes how frames follow.
+    """
     path = Path(place).expanduser()
     if (path / FILE).is_file():
         kept = load_motion(Motion(path=str(path)), family)
         vectors = {WORD: next(iter(kept.tokens.values()))} if kept.tokens else NO_TOKENS
-        return Given(kept.lora if kept.lora.state else None, vectors, kept.hash)
-    try:
-        tensors = {} if path.suffix.lower() in PICKLED else read_tensors(path)[0]
-    except (OSError, ValueError) as error:
+        return Given(_spatial(kept.lora, path, family), vectors, kept.hash)
+    if not path.is_file():
         raise UserError(
-            f"The absorber {place} cannot be read.",
-            "Give a .safetensors file with a LoRA or a textual inversion, or a looks folder.",
-        ) from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    if not tensors or any("lora" in key for key in tensors):
-        lora = read_lora_file(path, family).lora
-        modules = {key.rsplit(".lora_", 1)[0] for key in lora.state}
-        if any(family.frame_layer(module) != module for module in modules):
-            raise UserError(
-                f"The LoRA {path.name} changes motion, not looks alone.",
-                f"Give one that was made for the image model that {family.profile.name} grew out of.",
-            )
-        return Given(lora, hash=digest)
-    width = family.token_vectors("a").shape[1]
-    found = [t.view(-1, t.shape[-1]).float() for t in tensors.values() if t.ndim in (1, 2)]
-    if len(found) != 1 or found[0].shape[1] != width:
-        raise UserError(
-            f"{path.name} is neither a LoRA nor a textual inversion for this base.",
-            f"Give a textual inversion whose vectors are {width} wide, or a LoRA.",
+            f"There is no absorber {place}.",
+            "Give a LoRA, a textual inversion, or the looks folder that a motion kept.",
         )
-    return Given(vectors={WORD: found[0]}, hash=digest)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    if (vectors_found := _textual_inversion(path)) is None:
+        return Given(_spatial(read_lora_file(path, family).lora, path, family), hash=digest)
+    width = family.token_vectors("a").shape[1]
+    if vectors_found.shape[1] != width:
+        raise UserError(
+            f"The textual inversion {path.name} is {vectors_found.shape[1]} wide, not {width}.",
+            f"Give one that was made for the text model of {family.profile.name}.",
+        )
+    return Given(vectors={WORD: vectors_found}, hash=digest)
+
+
+def _spatial(lora: Lora, path: Path, family: Family) -> Lora | None:
+    modules = {key.rsplit(".lora_", 1)[0] for key in lora.state}
+    if any(family.frame_layer(module) != module for module in modules):
+        raise UserError(
+            f"The absorber {path.name} holds motion too, not only looks.",
+            "Give a LoRA that was made for images, or the looks folder that a motion kept.",
+        )
+    return lora if lora.state else None
+
+
+def _textual_inversion(path: Path) -> Tensor | None:
+    """(n, D), when the file holds one tensor of embeddings and nothing else."""
+    try:
+        content = read_pickled(path) if path.suffix.lower() in PICKLED else read_tensors(path)[0]
+    except (OSError, ValueError):
+        return None
+    tensors = list(content.values()) if isinstance(content, Mapping) else list(content)
+    if len(tensors) != 1 or tensors[0].ndim not in (1, 2):
+        return None
+    return tensors[0].reshape(-1, tensors[0].shape[-1]).float()

@@ -147,3 +147,23 @@ def test_the_same_request_gets_the_same_job_and_another_another(tmp_path: Path) 
     assert options.named(Generate(job="", prompt="p", out="/o")).job.startswith("generate-")
     clip.write_bytes(b"another take")
     assert options.named(request).job != named.job
+
+
+def test_pictures_among_the_clips_are_stills(tmp_path: Path) -> None:
+    found = options.material(
+        [tmp_path / "a.mp4", tmp_path / "b.PNG"], ["ball", "dog"], first=0, frames=None, reverse=False
+    )
+    assert [c.looks for c in found["clips"]] == ["ball"]
+    assert [(Path(c.path).name, c.looks) for c in found["stills"]] == [("b.PNG", "dog")]
+
+
+def test_a_clip_not_to_be_forgotten_has_its_caption_after_an_equals_sign() -> None:
+    (clip,) = options.regular(["/m/walk.mp4=a man = walking"])
+    assert (clip.path, clip.looks) == (options.absolute("/m/walk.mp4"), "a man = walking")
+    with pytest.raises(UserError, match="FILE=WORDS"):
+        options.regular(["/m/walk.mp4"])
+
+
+@pytest.mark.parametrize("name", ["customize-a-video", "vmc", "motion-director", "motion-token"])
+def test_every_method_has_its_name_on_the_command_line(name: str) -> None:
+    assert type(options.method(name, ["rank=3"])).__name__.lower() == name.replace("-", "")
