@@ -110,7 +110,7 @@ def result(settings: Any) -> Iterator[Any]:
     editor.active_strip = editor.strips[given["prompt"]]
     settings.prompt, settings.seed = "something else", 3
     yield from picture("result")
-    yield from click("bpy.ops.restage.take_settings()")
+    yield from click("bpy.ops.restage.take_settings()", across=2 / 3)
     told["settings taken"] = [settings.prompt, settings.seed, settings.keep_seed]
     editor.active_strip = editor.strips["movie"]
 
@@ -122,10 +122,13 @@ def open_options() -> None:
         bpy.utils.register_class(type(f"RESTAGE_PT_{name}_opened", (closed,), {"bl_options": set()}))
 
 
-def click(command: str) -> Iterator[Any]:
-    """Move the mouse down the tab till it is over the button that does `command`, and press it."""
+def click(command: str, across: float = 1 / 3) -> Iterator[Any]:
+    """Move the mouse down the tab till it is over the button that does `command`, and press it.
+
+    `across` is where, of the sidebar's width: some buttons share a row.
+    """
     side = region("UI")
-    x = side.x + side.width // 3
+    x = side.x + round(side.width * across)
     for y in range(side.y + side.height - 10, side.y, -12):
         window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
         yield True
