@@ -55,6 +55,16 @@ def test_a_spatial_lora_is_read_in_the_keys_of_diffusers_and_of_comfyui(base, tm
         torch.testing.assert_close(read.lora.scale * read.lora.state[key], own.scale * own.state[key])
 
 
+def test_motiondirectors_spatial_tensors_are_read_in_order(base, tmp_path):
+    groups = ("spatial self-attention", "spatial ff")
+    state = {k: torch.randn(t.shape) for g in groups for k, t in lora(base, g).state.items()}
+    pattern = "|".join(f"({base.layers(group)})" for group in groups)
+    names = [n for n, _ in base.skeleton.named_modules() if re.fullmatch(pattern, n)]
+    sides = [state[f"{name}.lora_{side}.weight"] for name in names for side in "BA"]
+    torch.save(sides, tmp_path / "300_unet.pt")
+    torch.testing.assert_close(read_given(str(tmp_path / "300_unet.pt"), base).lora.state, state)
+
+
 def test_a_textual_inversion_is_read_by_its_one_tensor(base, tmp_path):
     save_file({"<cat>": torch.ones(3, 16)}, tmp_path / "cat.safetensors")
     torch.save({"<cat>": torch.ones(16)}, tmp_path / "cat.bin")
