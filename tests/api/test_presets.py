@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -14,7 +15,7 @@ from backend.api.presets import (
     replace_folder,
     write_preset,
 )
-from backend.api.settings import CustomizeAVideo
+from backend.api.settings import CustomizeAVideo, Method, resolved
 from backend.errors import UserError
 
 WEIGHTS = BaseWeights(base="starter", architecture="a", fingerprint="b", file="starter.safetensors")
@@ -94,3 +95,12 @@ def test_replacing_a_folder_leaves_only_the_new_one(tmp_path):
     replace_folder(tmp_path / "new", tmp_path / "old")
     assert json.loads((tmp_path / "old" / FILE).read_text())["preset"]["title"] == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("kind", get_args(Method), ids=lambda kind: kind.__name__)
+def test_a_preset_of_every_method_is_written_and_read(tmp_path, kind):
+    used = resolved(kind(), {})
+    words = replace(WEIGHTS, words="starter-words.safetensors")
+    preset = Preset(title="a", motion="b", method=used, follow=0.5, weights=(words,))
+    write_preset(tmp_path / "a", preset)
+    assert read_preset(tmp_path / "a") == preset
