@@ -15,7 +15,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from .data import Bank, random_pictures
 from .films import SHARE, Films
 from .models import Size
-from .world import Vocabulary, caption
+from .world import Shot, Vocabulary, backwards, caption
 
 KL_WEIGHT = 1e-6
 SUBJECT_WEIGHT = 3.0
@@ -75,23 +75,31 @@ class Denoising:
         self.bank = bank
 
     def loss(self, batch: int, rng: random.Random, *, stills: bool) -> torch.Tensor:
-        """Mean square error of v over `batch` clips, or over one random frame of each."""
-        rows = [rng.randrange(len(self.bank.shots)) for _ in range(batch)]
-        latents = self.bank.latents[rows]
+        """Mean square error of v over `batch` clips, or over one random frame of each.
+
+        Half of the clips are the other half played backwards under the opposite words, in the same noise:
+        all that tells a pair apart is its words for motion, so that nothing else drowns what they do.
+        """
+        count = batch if stills else (batch + 1) // 2
+        rows = [rng.randrange(len(self.bank.shots)) for _ in range(count)]
+        latents, shots = self.bank.latents[rows], [self.bank.shots[row] for row in rows]
         if stills:
             frames = torch.tensor([rng.randrange(latents.shape[1]) for _ in rows], device=latents.device)
             latents = latents[torch.arange(batch, device=latents.device), frames].unsqueeze(1)
         x_0 = latents.float().transpose(1, 2)  # (B, C, F, h, w)
-        noise = torch.randn_like(x_0)
-        middle = STILLS_NOISE if stills else CLIPS_NOISE
-        t = (noise_levels(batch, middle, x_0.device) * self.scheduler.config.num_train_timesteps).long()
+        noise, levels = torch.randn_like(x_0), noise_levels(count, STILLS_NOISE, x_0.device)
+        if not stills:
+            x_0, noise = torch.cat((x_0, x_0.flip(2))), noise.repeat(2, 1, 1, 1, 1)
+            levels = noise_levels(count, CLIPS_NOISE, x_0.device).repeat(2)
+            shots += [backwards(shot) for shot in shots]
+        t = (levels * self.scheduler.config.num_train_timesteps).long()
         x_t = self.scheduler.add_noise(x_0, noise, t)
         v = self.scheduler.get_velocity(x_0, noise, t)
-        return nn_f.mse_loss(self.unet(x_t, t, self.text(rows, rng, stills=stills)).sample.float(), v)
+        return nn_f.mse_loss(self.unet(x_t, t, self.text(shots, rng, stills=stills)).sample.float(), v)
 
-    def text(self, rows: list[int], rng: random.Random, *, stills: bool) -> torch.Tensor:
-        """Text (B, L, D) of the rows' captions, freshly worded; the looks alone for stills."""
-        captions = [caption(self.bank.shots[row], rng) for row in rows]
+    def text(self, shots: list[Shot], rng: random.Random, *, stills: bool) -> torch.Tensor:
+        """Text (B, L, D) of the shots' captions, freshly worded; the looks alone for stills."""
+        captions = [caption(shot, rng) for shot in shots]
         prompts = ["" if rng.random() < NO_CAPTION else c.looks if stills else c.full for c in captions]
         ids = self.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         embedded: torch.Tensor = self.text_encoder(ids.to(self.unet.device)).last_hidden_state

@@ -13,6 +13,7 @@ from backend.starter.world import (
     FULL,
     VOCABULARIES,
     Shot,
+    backwards,
     camera_path,
     caption,
     held_out,
@@ -115,3 +116,11 @@ def test_no_camera_move_is_drawn_where_it_cannot_be_seen() -> None:
     shots = [sample_shot(seed, vocabulary=FULL) for seed in range(400)]
     assert {s.camera for s in shots} == set(CAMERAS_INSIDE)
     assert {s.camera for s in shots if s.background == "gray wall"} == {"locked"}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_clip_played_backwards_shows_what_the_opposite_words_say(seed: int) -> None:
+    shot = sample_shot(seed, vocabulary=VOCABULARIES["camera"])
+    forth, back = (render([s], size=48, frames=8) for s in (shot, backwards(shot)))
+    assert torch.allclose(forth.centres.flip(1), back.centres, atol=1e-5)
+    assert (forth.frames.flip(1) - back.frames).abs().mean() < 1e-3

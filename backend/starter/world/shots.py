@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import random
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .backgrounds import HIDES
 from .vocabulary import FULL, ROUND, Vocabulary
 
+_PAIRS = (
+    ("left", "right"), ("up", "down"), ("toward", "away"),
+    ("pan left", "pan right"), ("tilt up", "tilt down"), ("zoom in", "zoom out"),
+)  # fmt: skip
+OPPOSITES = dict(_PAIRS) | {after: before for before, after in _PAIRS}
 HELD_OUT_SHARE = 8
 """One in so many combinations of subject, colour and background is never trained on."""
 
@@ -40,6 +45,15 @@ class Shot:
 def held_out(subject: str, colour: str, background: str) -> bool:
     """Whether a combination is kept from training, to be asked for in tests; the same on every machine."""
     return zlib.crc32(f"{colour} {subject} {background}".encode()) % HELD_OUT_SHARE == 0
+
+
+def backwards(shot: Shot) -> Shot:
+    """The shot as its clip played backwards shows it; in words at least, a spin's direction has none."""
+    return replace(
+        shot,
+        motion=OPPOSITES.get(shot.motion, shot.motion),
+        camera=OPPOSITES.get(shot.camera, shot.camera),
+    )
 
 
 def _looks(rng: random.Random, vocabulary: Vocabulary, unseen: bool) -> tuple[str, str, str]:
