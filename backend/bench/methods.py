@@ -20,7 +20,7 @@ import numpy.typing as npt
 from backend.api.library import write_whole
 from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Quality
 from backend.bench.measures import measured
-from backend.bench.rows import ROWS, TRIALS, Row, Trial, prompts_for, words_of
+from backend.bench.rows import ROWS, TRIALS, Row, Trial, known_shots, prompts_for, words_of
 from backend.bench.speed import reset_peak, status_bytes
 from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
@@ -118,15 +118,19 @@ def _learned(plan: Plan, row: Row, trial: Trial, run: Run) -> tuple[tuple[Motion
 
 
 def _learning(plan: Plan, row: Row, trial: Trial, out: Path) -> Learn:
-    motion = words_of(trial)[1]
+    motion = row.words or words_of(trial)[1]
     several = tuple(
         Clip(path=str(write_reference(plan.out / "references", trial, i)), looks=_varied(trial, i)[1])
         for i in range(row.clips)
     )
+    regular = tuple(
+        Clip(path=str(_movie(plan.out / "references" / f"known-{i}.mp4", shot)), looks=caption(shot).full)
+        for i, shot in enumerate(known_shots(row.regular))
+    )
     assert row.method is not None, "rows without a method have nothing to learn"
     return Learn(
         job="bench", clips=several, motion=motion, out=str(out), title=trial.name, base=plan.base,
-        method=row.method, quality=plan.quality, steps=plan.steps,
+        method=row.method, quality=plan.quality, steps=plan.steps, regular=regular,
     )  # fmt: skip
 
 
@@ -134,7 +138,8 @@ def _making(
     row: Row, trial: Trial, reference: Path, shot: Shot, of_both: Mapping[str, Any]
 ) -> Generate | Edit:
     looks, motion = words_of(trial)
-    prompt = f"{caption(shot).looks} {motion}"
+    # A motion's own words are added to the prompt by the task.
+    prompt = caption(shot).looks if row.method else f"{caption(shot).looks} {motion}"
     if not row.follow:
         return Generate(job="bench", prompt=prompt, **of_both)
     clip = Clip(path=str(reference), looks=looks)
@@ -152,17 +157,19 @@ def _varied(trial: Trial, number: int) -> tuple[Shot, str]:
 
 def write_reference(folder: Path, trial: Trial, number: int) -> Path:
     """One second of the motion as a movie file, written once."""
-    path = folder / f"{trial.name.replace(' ', '-')}-{number}.mp4"
+    return _movie(folder / f"{trial.name.replace(' ', '-')}-{number}.mp4", _varied(trial, number)[0])
+
+
+def _movie(path: Path, shot: Shot) -> Path:
     if not path.exists():
-        shot = _varied(trial, number)[0]
         frames = render([shot], size=SIZE, frames=FRAMES, fps=float(RATE)).frames[0]
         clips.write(path, (frames.movedim(1, -1) * 255).round().byte().numpy(), RATE, {"schema": 1})
     return path
 
 
-def at_base_rate(path: Path, smaller: int = 4) -> Frames:
-    """The clip (F, H, W, 3) at the base's rate and number of frames, `smaller` than its file."""
-    size = (SIZE // smaller, SIZE // smaller)
+def at_base_rate(path: Path) -> Frames:
+    """The clip (F, H, W, 3) at the base's rate, size and number of frames."""
+    size = (SIZE // 4, SIZE // 4)
     return clips.read(Clip(path=str(path)), frames=BASE_FRAMES, fps=BASE_RATE, size=size)
 
 

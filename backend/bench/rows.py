@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from backend.api.settings import CustomizeAVideo, Method, Vmc
-from backend.starter.world import FIRST, Shot, caption
+from backend.api.settings import CustomizeAVideo, Method, MotionDirector, MotionToken, Vmc
+from backend.starter.world import FIRST, Shot, caption, sample_shot
 
 
 @dataclass(frozen=True)
@@ -11,13 +11,15 @@ class Row:
     """One way to make clips move as a reference does; without `method` the caption alone has to do it.
 
     `follow` is how closely clips start from the reference's inverted latent; `clips` how many references it
-    learns from, the first one being every row's own.
+    learns from, the first one being every row's own; `regular` how many of known motions it gets beside them.
     """
 
     title: str
     method: Method | None = None
     follow: float = 0.0
     clips: int = 1
+    regular: int = 0
+    words: str = ""  # for the motion, in place of what moves
     core: bool = False
 
 
@@ -30,6 +32,7 @@ class Trial:
     core: bool = False
 
 
+V = "doing the V*"  # the motion token's placeholder for its rare word
 _plain = CustomizeAVideo(absorber="none")
 ROWS: dict[str, Row] = {
     "caption": Row("base, caption only", core=True),
@@ -41,9 +44,20 @@ ROWS: dict[str, Row] = {
     "customize-both": Row("T-LoRA, both absorbers", CustomizeAVideo(absorber="both")),
     "vmc": Row("VMC, Eq. 17", Vmc(), core=True),
     "vmc-16": Row("VMC, Eq. 16", Vmc(loss="motion l2")),
+    "director": Row("MotionDirector", MotionDirector(), core=True),
+    "director-mse": Row("MotionDirector, no AD loss", MotionDirector(loss="mse")),
+    "token": Row("motion token, 5 clips", MotionToken(), clips=5, regular=7, words=V, core=True),
+    "token-alone": Row("motion token, not regularized", MotionToken(regularization="none"), clips=5, words=V),
+    "token-even": Row(
+        "motion token, no coarse sampling", MotionToken(coarse=0.0), clips=5, regular=7, words=V
+    ),
     "inversion": Row("DDIM inversion alone", follow=0.5, core=True),
     "customize-inversion": Row("default, with inversion", CustomizeAVideo(), follow=0.5),
     "vmc-inversion": Row("VMC, with inversion", Vmc(), follow=0.5),
+    "director-inversion": Row("MotionDirector, with inversion", MotionDirector(), follow=0.5),
+    "token-inversion": Row(
+        "motion token, with inversion", MotionToken(), follow=0.5, clips=5, regular=7, words=V
+    ),
 }
 
 TRIALS: tuple[Trial, ...] = (
@@ -84,6 +98,12 @@ def prompts_for(trial: Trial, count: int) -> list[Shot]:
         )
         for i in range(count)
     ]
+
+
+def known_shots(count: int) -> list[Shot]:
+    """Shots of motions inside the vocabulary, one after the other."""
+    moving = [m for m in FIRST.motions if m != "still"]
+    return [sample_shot(100 + i, vocabulary=FIRST, motion=moving[i % len(moving)]) for i in range(count)]
 
 
 def words_of(trial: Trial) -> tuple[str, str]:

@@ -231,7 +231,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=8)
     args = parser.parse_args()
     args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
-    args.size = Size(pixels=args.pixels, frames=args.frames)
+    # The world's motions take one second: so does a clip, whatever its number of frames.
+    args.size = Size(pixels=args.pixels, frames=args.frames, fps=args.frames)
     args.films = read_films(args.films, args.size) if args.films else None
     args.work.mkdir(parents=True, exist_ok=True)
     write_tokenizer(args.work / "tokenizer")
