@@ -12,11 +12,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backend.media.alignment import EDGE, Picture, aligned, overlap, refined, similar
+
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Array = npt.NDArray[np.float64]
 
 SIDE = 320  # working size of the shorter side: small clips are enlarged, features need room
-EDGE = 0.2  # how far the band along each edge reaches in, as a share of the frame
+SHARED = 0.6  # of the frame: when a key frame's background is seen less, the next becomes the key
+LEANS = 0.01  # perspective: then what is near has gone on differently, and steps are put together
+DRIFT = 0.1  # half frames: a refinement that goes farther than this has lost its way
 BACK = 0.5  # working pixels by which a point tracked forward and back may miss its start
 WINDOW, LEVELS = (21, 21), 4  # of Lucas-Kanade: working pixels, and halvings of the picture
 
@@ -62,16 +66,50 @@ def as_camera_path(moves: Array, width: int, height: int) -> CameraPath:
 
 def camera_matrices(frames: Frames) -> Array:
     """Where the first frame's background is in each frame: similarity matrices (F, 2, 3) in pixels."""
-    grays, scale = _working(frames)
-    steps = [_step(before, after) for before, after in pairwise(grays)]
-    total, matrices = np.eye(3), [np.eye(3)]
-    seen = sum(step is not None for step in steps) >= len(steps) / 2
-    for step in steps:
-        total = (step if step is not None and seen else np.eye(3)) @ total
-        matrices.append(total)
-    moves = np.stack(matrices)[:, :2]
-    moves[:, :, 2] /= scale
-    return moves
+    return followed(frames)[0]
+
+
+def followed(frames: Frames) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """The same, and which of zoom, roll, pan and tilt the background tells at all (4,)."""
+    pictures, (grays, _) = [Picture(frame) for frame in frames], _working(frames)
+    key, base, step = (
+        0,
+        np.eye(3),
+        np.eye(3),
+    )  # frames are followed from the last key frame, so errors do not add up
+    moves, known = [np.eye(3)], []
+    for number in range(1, len(pictures)):
+        starts = [np.eye(3), step, *_feature_moves(grays[number - 1], grays[number])]
+        fit = aligned(pictures[number - 1], pictures[number], starts)
+        step = similar(fit.move, frames.shape[1:3])
+        move = step @ moves[-1]
+        from_key = move @ np.linalg.inv(base)
+        if overlap(from_key, frames.shape[1:3]) < SHARED:
+            key, base = number - 1, moves[-1]
+            from_key = step
+        elif number > key + 1:
+            again = refined(pictures[key], pictures[number], from_key)
+            leans = max(np.abs(f.move[2, :2]).max() for f in (fit, again)) > LEANS
+            if not leans and np.abs(again.move - from_key)[:2].max() < DRIFT:
+                move = similar(again.move, frames.shape[1:3]) @ base
+        moves.append(move)
+        known.append(fit.known)
+    seen = np.mean(known, axis=0) >= 0.5
+    kept = [_restricted(move, seen) for move in moves]
+    half = min(frames.shape[1:3]) / 2
+    middle = np.array([frames.shape[2], frames.shape[1]]) / 2
+    pixels = np.stack(kept)[:, :2]
+    pixels[:, :, 2] = pixels[:, :, 2] * half + middle - pixels[:, :, :2] @ middle
+    return pixels, seen
+
+
+def _restricted(move: Array, seen: npt.NDArray[np.bool_]) -> Array:
+    """A move (3, 3) without the zoom, roll, pan or tilt that the background does not tell."""
+    zoom = np.hypot(move[0, 0], move[1, 0]) if seen[0] else 1.0
+    roll = np.arctan2(move[1, 0], move[0, 0]) if seen[1] else 0.0
+    shift = move[:2, 2] * seen[2:]
+    cos, sin = zoom * np.cos(roll), zoom * np.sin(roll)
+    return np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]], [0, 0, 1]])
 
 
 def _working(frames: Frames) -> tuple[list[npt.NDArray[np.uint8]], float]:
@@ -101,41 +139,20 @@ def _follow(
     return moved, good
 
 
-def _step(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Array | None:
-    """The background's move between two frames (3, 3); None where the background shows too little."""
-    points = _features(before, 600)
+def _feature_moves(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> list[Array]:
+    """What most features do, and what most near the frame's edges do: similarities (3, 3)."""
+    points = _features(before, 300)
     moved, good = _follow(before, after, points)
-    points, moved = points[good], moved[good]
-    if len(points) < 12:
-        return None
-    cv2.setRNGSeed(0)  # the same clip, the same result
-    fit, inliers = cv2.estimateAffinePartial2D(
-        points, moved, method=cv2.RANSAC, ransacReprojThreshold=1.5, maxIters=2000, confidence=0.995
-    )
-    if fit is None:
-        return None
-    place = points[inliers.ravel() > 0] / (before.shape[1], before.shape[0])
-    edges = [(place[:, axis] < EDGE).any() for axis in (0, 1)]
-    edges += [(place[:, axis] > 1 - EDGE).any() for axis in (0, 1)]
-    if len(place) < 12 or sum(edges) < 3:
-        return None
-    return np.vstack([fit, [0, 0, 1]])
-
-
-def stabilised(frames: Frames, moves: Array) -> Frames | None:
-    """Frames as a still camera would have seen them, cropped to what all show; None when that is little."""
-    height, width = frames.shape[1:3]
-    still = [
-        cv2.warpAffine(f, m, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        for f, m in zip(frames, moves, strict=True)
-    ]
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-    low, high = np.zeros(2), np.array([width, height], np.float64)
-    for move in moves:
-        seen = (corners - move[:, 2]) @ np.linalg.inv(move[:, :2]).T
-        ordered = np.sort(seen, axis=0)
-        low, high = np.maximum(low, ordered[1]), np.minimum(high, ordered[2])
-    (x, y), (right, bottom) = np.ceil(low).astype(int), np.floor(high).astype(int)
-    if right - x < width / 3 or bottom - y < height / 3:
-        return None
-    return np.stack(still)[:, y:bottom, x:right]
+    size = np.array([before.shape[1], before.shape[0]])
+    middle, half = size / 2, min(size) / 2
+    aside = (np.abs(points - middle) > (0.5 - EDGE) * size).any(axis=1)
+    found = []
+    for some in (good, good & aside):
+        if some.sum() < 3:
+            continue
+        cv2.setRNGSeed(0)  # the same clip, the same result
+        start, end = ((p[some] - middle) / half for p in (points, moved))
+        fit, _ = cv2.estimateAffinePartial2D(start, end, method=cv2.RANSAC, ransacReprojThreshold=1.5 / half)
+        if fit is not None:
+            found.append(np.vstack([fit, [0, 0, 1]]))
+    return found

@@ -11,20 +11,28 @@ an outline, which slides along itself, and the best of many matches is high for 
 that grows has tracks in all directions, and so has one that shrinks). Tracks serve to find the camera.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.camera import CameraPath, as_camera_path, camera_matrices, camera_path, stabilised, tracks
+from backend.media.camera import CameraPath, as_camera_path, camera_path, followed, tracks
 from backend.media.subject import Subject, find_subject, subject_path
 
 __all__ = [
+    "Bounds",
     "CameraPath",
+    "Movement",
     "Subject",
+    "camera_move",
     "camera_path",
+    "fidelity_bounds",
     "find_subject",
+    "layer_fidelity",
     "motion_fidelity",
+    "movement",
     "subject_path",
     "tracks",
 ]
@@ -36,7 +44,40 @@ STEPS = 15  # at most: a path is compared at this many steps
 STILL = 0.008  # root mean square step, in heights of the frame, below which nothing moves but noise
 STEADY = 0.02  # heights of the frame: a camera that moves less over the clip stands still
 DISC = 0.4  # root mean square distance of a disc's points from its centre, by the root of its area
+PARALLAX = 0.25  # of the camera's own move: what is nearer by less counts as the background
+IN_STEP = 0.95  # correlation of two ways that belong to one move
+MIRRORED = np.array([-1, 1, 1, -1, 1, 1, -1])  # signs of a mirror image's signal
 FRAME = 0.41  # the same for the frame, in its heights
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How a clip moves: the camera by its background, the subject on the screen and before the background."""
+
+    camera: CameraPath
+    told: npt.NDArray[np.bool_]  # (4,): which of zoom, roll, pan, tilt the background can tell at all
+    subject: Subject  # on the screen
+    before: Subject  # where the first frame's camera would have seen it
+
+
+def movement(frames: Frames) -> Movement:
+    """Measure a clip (F, H, W, 3). A camera that moves less than STEADY stands still."""
+    height, width = frames.shape[1:3]
+    moves, told = followed(frames)
+    camera = as_camera_path(moves, width, height)
+    extent = [np.ptp(camera.pan), np.ptp(camera.tilt), np.ptp(np.log(camera.zoom)) * FRAME]
+    if max(*extent, np.ptp(np.radians(camera.roll)) * FRAME) < STEADY:
+        subject = find_subject(frames)
+        return Movement(camera, told, subject, subject)
+    subject = find_subject(frames, moves)
+    places = subject.centres * (width, height)
+    first = [np.linalg.inv(m[:, :2]) @ (p - m[:, 2]) for m, p in zip(moves, places, strict=True)]
+    before = Subject(
+        (np.stack(first) / (width, height)).astype(np.float32),
+        (subject.sizes / camera.zoom).astype(np.float32),
+        subject.moves,
+    )
+    return Movement(camera, told, subject, before)
 
 
 def motion_fidelity(reference: Frames, result: Frames) -> float:
@@ -46,10 +87,90 @@ def motion_fidelity(reference: Frames, result: Frames) -> float:
     differ in size and number of frames: the whole of one is compared with the whole of the other. Two still
     clips score 1.
     """
-    steps = min(len(reference), len(result), STEPS + 1) - 1
+    steps = common_steps(len(reference), len(result))
+    return signal_fidelity(motion_signal(reference, steps), motion_signal(result, steps))
+
+
+def common_steps(one: int, other: int) -> int:
+    """At how many steps clips of so many frames are compared."""
+    steps = min(one, other, STEPS + 1) - 1
     if steps < 1:
         raise ValueError("motion needs at least two frames")
-    return signal_fidelity(motion_signal(reference, steps), motion_signal(result, steps))
+    return steps
+
+
+def layer_fidelity(of_subject: Frames, of_camera: Frames, result: Frames) -> tuple[float, float]:
+    """How closely a result's subject follows one clip's subject, and its camera another clip's camera."""
+    scores = []
+    for reference, columns in ((of_subject, slice(0, 3)), (of_camera, slice(3, 7))):
+        steps = common_steps(len(reference), len(result))
+        signals = (motion_signal(clip, steps)[:, columns] for clip in (reference, result))
+        scores.append(signal_fidelity(*signals))
+    return scores[0], scores[1]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a perfect result and a meaningless one score: a measured figure stands between them."""
+
+    ceiling: float
+    floor: float
+
+
+def fidelity_bounds(clip: Frames, truth: Array | None = None, shuffles: int = 3, seed: int = 0) -> Bounds:
+    """Bounds of motion fidelity on a clip.
+
+    Ceiling: the measured motion against `truth` (steps, 7), as `path_signal` makes it; where the truth is not
+    known, against the same clip filmed again: a smaller mirror image, with its signs turned back.
+    Floor: the mean against the same frames in a random order, with chance's sign taken away.
+    """
+    steps = common_steps(len(clip), len(clip))
+    measured = motion_signal(clip, steps)
+    again = motion_signal(_filmed_again(clip), steps) * MIRRORED if truth is None else truth
+    rng = np.random.default_rng(seed)
+    shuffled = [motion_signal(clip[rng.permutation(len(clip))], steps) for _ in range(shuffles)]
+    chance = float(np.mean([abs(signal_fidelity(measured, other)) for other in shuffled]))
+    return Bounds(signal_fidelity(again, measured), chance)
+
+
+def _filmed_again(clip: Frames) -> Frames:
+    """The same motion in other pixels: mirrored, and smaller."""
+    size = clip.shape[2] * 3 // 4, clip.shape[1] * 3 // 4
+    return np.stack([cv2.resize(f[:, ::-1], size, interpolation=cv2.INTER_AREA) for f in clip])
+
+
+def camera_move(found: Movement) -> str:
+    """The camera's move in a word: still, pan, tilt, roll, zoom, truck, pedestal, dolly, dolly zoom.
+
+    Turning and zooming move everything alike; going moves what is near more. So a subject that shifts before
+    the background in step with the camera's own shift tells truck from pan, and one that keeps its size while
+    the background's changes tells a dolly zoom from a zoom. Where nothing near stands out, the plain move is
+    said; a subject that happens to move in step with a pan cannot be told from a truck.
+    """
+    camera = found.camera
+    shift = {"pan": camera.pan, "tilt": camera.tilt}
+    extents = {name: float(np.ptp(path)) for name, path in shift.items()}
+    extents["zoom"] = float(np.ptp(np.log(camera.zoom))) * FRAME
+    extents["roll"] = float(np.ptp(np.radians(camera.roll))) * FRAME
+    name = max(extents, key=lambda key: extents[key])
+    if extents[name] < STEADY:
+        return "still"
+    if name == "roll" or not found.before.moves:
+        return name
+    if name == "zoom":
+        grown = _slope(np.log(camera.zoom), np.log(found.before.sizes.astype(np.float64)))
+        names = {-1: "dolly zoom", 0: "zoom", 1: "dolly"}
+        return names[0 if abs(grown) < PARALLAX else int(np.sign(grown))]
+    near = _slope(shift[name], found.before.centres[:, 0 if name == "pan" else 1].astype(np.float64))
+    return name if abs(near) < PARALLAX else {"pan": "truck", "tilt": "pedestal"}[name]
+
+
+def _slope(of_camera: Array, of_subject: Array) -> float:
+    """How far the subject goes before the background per unit of the camera's way; 0 when not in step."""
+    a, b = of_camera - of_camera.mean(), of_subject - of_subject.mean()
+    together = float((a * b).sum())
+    alike = together / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-12)
+    return together / float((a * a).sum()) if abs(alike) > IN_STEP else 0.0
 
 
 def signal_fidelity(a: Array, b: Array) -> float:
@@ -66,35 +187,22 @@ def motion_signal(frames: Frames, steps: int) -> Array:
 
     Columns: subject across, down, growth; camera pan, tilt, zoom, roll.
     """
-    height, width = frames.shape[1:3]
-    moves = camera_matrices(frames)
-    camera = as_camera_path(moves, width, height)
-    layer = [
-        camera.pan * width / height,
-        camera.tilt,
-        np.log(camera.zoom) * FRAME,
-        np.radians(camera.roll) * FRAME,
-    ]
+    found = movement(frames)
+    return path_signal(found.camera, found.before, frames.shape[2] / frames.shape[1], steps)
+
+
+def path_signal(camera: CameraPath, before: Subject, aspect: float, steps: int) -> Array:
+    """The same from known paths; `before` is the subject where the camera's own move is taken away."""
+    layer = [camera.pan * aspect, camera.tilt, np.log(camera.zoom) * FRAME, np.radians(camera.roll) * FRAME]
     cumulative = np.stack(layer, axis=1)
     if np.ptp(cumulative, axis=0).max() < STEADY:
         cumulative[:] = 0
-        seen: Frames | None = frames
-    else:
-        seen = stabilised(frames, moves)
-    return np.concatenate([_steps(_subject_layer(seen, frames), steps), _steps(cumulative, steps)], axis=1)
-
-
-def _subject_layer(seen: Frames | None, frames: Frames) -> Array:
-    """Where the subject is and how far its points are from its centre, in heights of the frame: (F, 3)."""
-    if seen is None:  # the camera left the scene: nothing to stand the subject against
-        return np.zeros((len(frames), 3))
-    subject = find_subject(seen)
-    if not subject.moves:
-        return np.zeros((len(frames), 3))
-    height, width = seen.shape[1:3]
-    place = subject.centres * (width, height) / frames.shape[1]
-    radius = subject.sizes * DISC * np.sqrt(height * width) / frames.shape[1]
-    return np.concatenate([place, (np.log(radius) * radius.mean())[:, None]], axis=1)
+    subject = np.zeros((len(cumulative), 3))
+    if before.moves:
+        radius = before.sizes * DISC * np.sqrt(aspect)
+        place = before.centres * (aspect, 1)
+        subject = np.concatenate([place, (np.log(radius) * radius.mean())[:, None]], axis=1)
+    return np.concatenate([_steps(subject, steps), _steps(cumulative, steps)], axis=1)
 
 
 def _steps(path: Array, steps: int) -> Array:

@@ -1,11 +1,13 @@
 """The moving subject of a clip: where it is and how large, before the clip's own still background.
 
-Only the clip is used. What changes over time is first told from what stays (each pixel's commonest colour).
-The colours of what passes by then decide about the pixels that the subject covers most of the time, or
-always, and the background is estimated again without the subject; three rounds of this settle it. The
-subject is the convex hull of the strongest region, so that holes and a faint side do not move its centre.
+Only the clip is used. Where the camera moves, its frames are first laid over the first one, on a canvas that
+holds them all; what a frame does not show of the canvas takes no part. What changes over time is then told
+from what stays (each pixel's commonest colour). The colours of what passes by decide about the pixels that
+the subject covers most of the time, or always, and the background is estimated again without the subject;
+three rounds of this settle it. The subject is the convex hull of the strongest region, so that holes and a
+faint side do not move its centre.
 
-Shapes: F frames, H height, W width of the working size; pictures (F, H, W, 3) in Lab, masks (F, H, W) bool.
+Shapes: F frames, H height, W width of the canvas; pictures (F, H, W, 3) in Lab, masks (F, H, W) bool.
 """
 
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ ROUNDS = 3
 BINS = 10  # of a colour histogram, per channel
 VISIBLE = 6.0  # a difference in Lab that counts in a clip without noise
 NOISE = 3.5  # … and in units of the clip's noise
+SLACK = 0.7  # pixels by which the frames of a moving camera may lie beside each other
+REACH = 1.0  # frames that the canvas reaches beyond the first one at most
 EVIDENCE = 0.02  # mean over the frame of difference ÷ threshold in the region; noise alone stays below
 
 
@@ -40,21 +44,70 @@ def subject_path(frames: Frames) -> Array:
     return find_subject(frames).centres
 
 
-def find_subject(frames: Frames) -> Subject:
-    """The dominant region that moves before a still background (see `camera.stabilised` for a moving one)."""
-    pictures = _prepared(frames)
-    count, height, width = pictures.shape[:3]
-    masks = _masks(pictures)
-    if masks is None:
+def find_subject(frames: Frames, moves: npt.NDArray[np.float64] | None = None) -> Subject:
+    """The dominant region that moves before the background, where the frames show it.
+
+    `moves` (F, 2, 3): where the first frame's background is in each frame, in pixels (`camera.followed`);
+    without them the background stands still.
+    """
+    pictures, seen, ways = _laid_out(frames, moves)
+    slack = 0.0 if moves is None else SLACK
+    found = _masks(pictures, seen, slack)
+    count = len(frames)
+    if found is None:
         return Subject(np.full((count, 2), 0.5, np.float32), np.zeros(count, np.float32), False)
+    masks = _in_frames(found, ways, _size(frames))
+    height, width = masks.shape[1:]
     sizes = np.sqrt(masks.mean(axis=(1, 2)))
     x, y = _centres(masks, 1) / width, _centres(masks, 2) / height
     shown = sizes > 0  # a frame that shows nothing lies between its neighbours
+    if not shown.any():
+        return Subject(np.full((count, 2), 0.5, np.float32), np.zeros(count, np.float32), False)
     centres = np.stack([_between(x, shown), _between(y, shown)], axis=1)
     cut = masks[:, [0, -1]].any(axis=(1, 2)) | masks[:, :, [0, -1]].any(axis=(1, 2))
     if (shown & ~cut).any():  # what is partly out of the frame has not become smaller
         sizes = np.maximum(sizes, _between(sizes, shown & ~cut))
     return Subject(centres.astype(np.float32), _between(sizes, shown).astype(np.float32), True)
+
+
+def _size(frames: Frames) -> tuple[int, int]:
+    """Width and height of a frame at the working size."""
+    scale = SIDE / max(frames.shape[1:3])
+    return max(8, round(frames.shape[2] * scale)), max(8, round(frames.shape[1] * scale))
+
+
+def _laid_out(
+    frames: Frames, moves: npt.NDArray[np.float64] | None
+) -> tuple[Array, Mask, list[npt.NDArray[np.float64]]]:
+    """Frames on one canvas, which of its pixels they show, and where the canvas is in each frame (2, 3)."""
+    pictures = _prepared(frames)
+    count, height, width = pictures.shape[:3]
+    if moves is None:
+        return pictures, np.ones((count, height, width), bool), [np.eye(2, 3)] * count
+    scale = np.array([width / frames.shape[2], height / frames.shape[1]])
+    reach = np.array([width, height])
+    ways = []
+    for move in moves:  # pixels' middles are half a pixel from their corner
+        way = np.c_[move[:, :2], move[:, 2] * scale]
+        way[:, 2] += way[:, :2] @ [0.5, 0.5] - 0.5
+        ways.append(way)
+    corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
+    places = np.concatenate([(corners - w[:, 2]) @ np.linalg.inv(w[:, :2]).T for w in ways])
+    low = np.floor(np.maximum(places.min(axis=0), -REACH * reach)).astype(int)
+    high = np.ceil(np.minimum(places.max(axis=0), (1 + REACH) * reach)).astype(int)
+    ways = [np.c_[w[:, :2], w[:, 2] + w[:, :2] @ low] for w in ways]
+    size = int(high[0] - low[0]), int(high[1] - low[1])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    laid = [cv2.warpAffine(p, w, size, flags=flags) for p, w in zip(pictures, ways, strict=True)]
+    whole = np.ones((height, width), np.float32)
+    seen = [cv2.warpAffine(whole, w, size, flags=flags) > 0.999 for w in ways]
+    return np.stack(laid), np.stack(seen), ways
+
+
+def _in_frames(masks: Mask, ways: list[npt.NDArray[np.float64]], size: tuple[int, int]) -> Mask:
+    """Masks of the canvas as the frames show them."""
+    back = [cv2.warpAffine(m.astype(np.float32), w, size) for m, w in zip(masks, ways, strict=True)]
+    return np.stack(back) > 0.5
 
 
 def _between(values: npt.NDArray[np.float64], known: Mask) -> npt.NDArray[np.float64]:
@@ -64,45 +117,53 @@ def _between(values: npt.NDArray[np.float64], known: Mask) -> npt.NDArray[np.flo
 
 
 def _prepared(frames: Frames) -> Array:
-    scale = SIDE / max(frames.shape[1:3])
-    size = (max(8, round(frames.shape[2] * scale)), max(8, round(frames.shape[1] * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    size = _size(frames)
+    method = cv2.INTER_AREA if size[0] < frames.shape[2] else cv2.INTER_LINEAR
     resized = [cv2.resize(f, size, interpolation=method).astype(np.float32) / 255 for f in frames]
     return np.stack([cv2.cvtColor(cv2.GaussianBlur(f, (0, 0), 1.0), cv2.COLOR_RGB2LAB) for f in resized])
 
 
-def _masks(pictures: Array) -> Mask | None:
+def _masks(pictures: Array, seen: Mask, slack: float) -> Mask | None:
     """Where the subject is; None when nothing moves."""
-    difference = _difference(pictures, _commonest(pictures))
-    threshold = max(VISIBLE, NOISE * float(np.median(difference)))
+    still = _commonest(pictures, seen)
+    difference = _difference(pictures, still) * seen
+    threshold = max(VISIBLE, NOISE * float(np.median(difference[seen]))) + slack * _slope(still)
     colours = _colours(pictures)
     masks: Mask = difference > threshold
     changing: Mask = np.logical_or.reduce(masks, axis=0)
     possible = _filled(changing)
-    few = max(
-        1, 0.4 * len(masks)
-    )  # frames: what is seen at a place in fewer passes by, the rest is behind it
+    often = seen.sum(axis=0)
+    few = np.maximum(1, 0.4 * often)  # frames: what is seen in fewer passes by, the rest is behind it
     sure = masks & (masks.sum(axis=0) <= few)
     strength = np.zeros_like(difference)
     for turn in range(ROUNDS):
         samples = masks if turn else sure
         if samples.sum() < 10:
             return None
-        subject_like = _likelihood(colours, samples, ~masks)
+        subject_like = _likelihood(colours, samples, ~masks & seen)
         if turn:
             behind = ~masks & ((subject_like < 1) | (masks.sum(axis=0) <= few)) | ~possible
         else:
             behind = (subject_like < 0) | ~changing | ~possible
-        known = behind.sum(axis=0) >= max(1, len(masks) // 8)
-        core = ~changing & possible & ((subject_like > 0).mean(axis=0) > 0.8)  # always covered
+        behind &= seen
+        known = behind.sum(axis=0) >= np.maximum(1, often // 8)
+        covered = ((subject_like > 0) & seen).sum(axis=0) > 0.8 * often
+        core = ~changing & possible & covered  # always covered
         known &= ~core
-        difference = np.where(known, _difference(pictures, _median_where(pictures, behind)), 0)
-        differs = np.where(known, difference > threshold, subject_like > 0.5)
+        difference = np.where(known, _difference(pictures, _median_where(pictures, behind)), 0) * seen
+        differs = np.where(known, difference > threshold, subject_like > 0.5) & seen
         strength = np.clip(difference - threshold, 0, None) + threshold * np.clip(subject_like, 0, None)
-        masks = _strongest(differs, strength * differs)
+        masks = _strongest(differs, strength * differs) & seen
         changing = np.logical_or.reduce(masks, axis=0)
-    evidence = np.median((difference * (differs & masks)).mean(axis=(1, 2))) / threshold
-    return masks if evidence > EVIDENCE else None
+    excess = (difference / threshold * (differs & masks)).sum(axis=(1, 2)) / seen.sum(axis=(1, 2))
+    return masks if np.median(excess) > EVIDENCE else None
+
+
+def _slope(picture: Array) -> Array:
+    """How much the colour of a picture (H, W, 3) changes from pixel to pixel (H, W)."""
+    across, down = (cv2.Sobel(picture, cv2.CV_32F, *way, ksize=3, scale=1 / 8) for way in ((1, 0), (0, 1)))
+    slope: Array = np.sqrt((across**2 + down**2).sum(axis=-1))
+    return slope
 
 
 def _filled(mask: Mask) -> Mask:
@@ -119,10 +180,12 @@ def _difference(pictures: Array, background: Array) -> Array:
     return distance
 
 
-def _commonest(pictures: Array) -> Array:
+def _commonest(pictures: Array, seen: Mask) -> Array:
     """Each pixel's colour in the frame that the other frames agree with best: (H, W, 3)."""
-    some = pictures[np.linspace(0, len(pictures) - 1, min(len(pictures), 16)).round().astype(int)]
-    apart = np.linalg.norm(some[:, None] - some[None], axis=-1).clip(max=12).sum(axis=1)  # (n, H, W)
+    chosen = np.linspace(0, len(pictures) - 1, min(len(pictures), 16)).round().astype(int)
+    some, shown = pictures[chosen], seen[chosen]
+    apart = np.linalg.norm(some[:, None] - some[None], axis=-1).clip(max=12)  # (n, n, H, W)
+    apart = np.where(shown[None], apart, 0).sum(axis=1) + np.where(shown, 0, np.float32(1e6))
     best = apart.argmin(axis=0)[None, :, :, None]
     commonest: Array = np.take_along_axis(some, best, axis=0)[0]
     return commonest

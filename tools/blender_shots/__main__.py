@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
         "--motions", nargs="*", default=[], help="draw from these, also outside the vocabulary"
     )
     parser.add_argument("--cameras", nargs="*", default=[])
+    parser.add_argument("--counts", nargs="*", type=int, default=[], help="of subjects")
     parser.add_argument("--engine", choices=("workbench", "cycles"), default="workbench")
     return parser.parse_args()
 
@@ -40,7 +41,8 @@ def arguments() -> argparse.Namespace:
 def write_plan(given: argparse.Namespace) -> None:
     """FOLDER/plan.json and tiles.npz: everything that Blender is to build, as plain values."""
     seeds = range(given.seed, given.seed + given.count)
-    drawn = [draw(seed, motions=given.motions, cameras=given.cameras) for seed in seeds]
+    among = {"motions": given.motions, "cameras": given.cameras, "counts": given.counts}
+    drawn = [draw(seed, **among) for seed in seeds]
     plan = {
         "engine": given.engine,
         "size": given.size,

@@ -6,7 +6,7 @@ fractions of the frame at the subject's depth, angles radians, x right and y dow
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import cv2
@@ -27,11 +27,14 @@ SIMPLE = 0.006  # radii by which an outline may miss the shape
 Distance = Any  # backend.starter.world.shapes.Distance
 
 
-def draw(seed: int, *, motions: Sequence[str] = (), cameras: Sequence[str] = ()) -> world.Shot:
-    """The shot of a seed, with one of `motions` and one of `cameras` where any are given."""
+def draw(
+    seed: int, *, motions: Sequence[str] = (), cameras: Sequence[str] = (), counts: Sequence[int] = ()
+) -> world.Shot:
+    """The shot of a seed, with one of `motions`, `cameras` and `counts` where any are given."""
     rng = random.Random(seed)
     motion, camera = (rng.choice(names) if names else None for names in (motions, cameras))
-    return world.sample_shot(rng, motion=motion, camera=camera)
+    vocabulary = replace(world.FULL, counts=tuple(counts)) if counts else world.FULL
+    return world.sample_shot(rng, vocabulary=vocabulary, motion=motion, camera=camera)
 
 
 def planned(shot: world.Shot, seed: int, frames: int, fps: float) -> dict[str, Any]:

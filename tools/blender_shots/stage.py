@@ -111,7 +111,7 @@ def _camera() -> Any:
 
 
 def _background(kind: str, name: str, low: float, images: dict[str, Any]) -> Array:
-    """Builds what is behind the subjects; points of what is farthest away (N, 3)."""
+    """Builds what is behind the subjects; three points of what is farthest away (3, 3)."""
     tile = things.material("tile", (0.5, 0.5, 0.5), images["tile"])
     if kind == "floor":
         reach = 12 * FRAME
@@ -135,7 +135,7 @@ def _background(kind: str, name: str, low: float, images: dict[str, Any]) -> Arr
         _forest(low)
     elif name == "cloudy sky":
         _clouds()
-    return _grid(np.array(corners))
+    return np.array(corners[:3])
 
 
 def _ground(low: float, image: Any) -> None:
@@ -165,10 +165,3 @@ def _clouds() -> None:
                 0.4 * down + rng.uniform(-0.1, 0.1),
             )
             things.cloud((x * FRAME * 3, 3 * DEPTH, z * FRAME * 3), rng.uniform(0.7, 1.2) * 1.3)
-
-
-def _grid(corners: Array) -> Array:
-    """Points spread over a rectangle (N, 3)."""
-    u, v = (a.reshape(-1, 1) for a in np.meshgrid(np.linspace(0, 1, 121), np.linspace(0, 1, 121)))
-    points: Array = corners[0] + u * (corners[1] - corners[0]) + v * (corners[3] - corners[0])
-    return points

@@ -4,6 +4,7 @@ Points are (N, 3) in metres of Blender's world, screen places (N, 2) fractions o
 down. A camera is its world matrix (4, 4) and its lens in mm on a sensor 36 mm wide.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 SENSOR = 36.0
+GRID = 24  # places along each side of the screen
+FAR = 150.0  # metres: what lies farther away counts as sky
 NEAR = 0.1  # metres before the camera at which points still count
 
 
@@ -22,28 +25,35 @@ def projected(points: Array, matrix: Array, lens: float) -> Array:
     return 0.5 + local[:, :2] * (1, -1) / depth * lens / SENSOR
 
 
-def picture_moves(points: Array, cameras: list[tuple[Array, float]]) -> dict[str, list[float]]:
-    """The similarity (least squares) that takes the first frame's background to each frame's.
+def picture_moves(plane: Array, cameras: list[tuple[Array, float]]) -> dict[str, list[float]]:
+    """Pan, tilt, zoom and roll of the background since the first frame, as `media.motion.CameraPath` has.
 
-    `points` are of the background; those that the first frame shows decide, wherever they go.
+    `plane` (3, 3): three points of the background. From frame to frame it is the similarity (least squares)
+    nearest to where the camera takes what the frame shows of the plane; steps are put one after the other.
     """
-    first = projected(points, *cameras[0])
-    seen = ((first > 0) & (first < 1)).all(axis=1)
-    start = first[seen] - 0.5
-    moves: dict[str, list[float]] = {"pan": [], "tilt": [], "zoom": [], "roll": []}
-    for camera in cameras:
-        end = projected(points[seen], *camera) - 0.5
-        a, b = start - start.mean(axis=0), end - end.mean(axis=0)
-        turned = (a * b).sum() + 1j * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()
-        factor = turned / (a * a).sum()
-        middle = complex(*start.mean(axis=0))
-        shift = complex(*end.mean(axis=0)) - factor * middle  # where the first frame's middle has gone
-        moves["pan"].append(-shift.real)
-        moves["tilt"].append(-shift.imag)
-        moves["zoom"].append(abs(factor))
-        moves["roll"].append(float(np.degrees(np.angle(factor))))
-    moves["roll"] = np.degrees(np.unwrap(np.radians(moves["roll"]))).tolist()
+    factor, shift = complex(1), complex(0)  # where a place of the first frame, seen from its middle, has gone
+    turned, moves = 0.0, {"pan": [-0.0], "tilt": [-0.0], "zoom": [1.0], "roll": [0.0]}
+    for before, after in pairwise(cameras):
+        places, points = _looked_at(plane, *before)
+        a, b = (p[:, 0] + 1j * p[:, 1] for p in (places - 0.5, projected(points, *after) - 0.5))
+        step = ((b - b.mean()) * np.conj(a - a.mean())).sum() / (np.abs(a - a.mean()) ** 2).sum()
+        factor, shift = step * factor, step * shift + b.mean() - step * a.mean()
+        turned += float(np.degrees(np.angle(step)))
+        for name, value in zip(moves, (-shift.real, -shift.imag, abs(factor), turned), strict=True):
+            moves[name].append(float(value))
     return moves
+
+
+def _looked_at(plane: Array, matrix: Array, lens: float) -> tuple[Array, Array]:
+    """Places all over the screen (N, 2) where a camera sees the plane, and the points there (N, 3)."""
+    across, down = np.meshgrid(*[(np.arange(GRID) + 0.5) / GRID] * 2)
+    places = np.stack([across.ravel(), down.ravel()], axis=1)
+    local = np.c_[(places - 0.5) * (1, -1) * SENSOR / lens, -np.ones(len(places))]
+    rays, place = local @ matrix[:3, :3].T, matrix[:3, 3]
+    normal = np.cross(plane[1] - plane[0], plane[2] - plane[0])
+    away = ((plane[0] - place) @ normal) / (rays @ normal)
+    seen = (away > NEAR) & (away < FAR)
+    return places[seen], place + away[seen, None] * rays[seen]
 
 
 def outline_facts(places: Array) -> tuple[list[float], float]:
