@@ -109,10 +109,11 @@ def test_the_subjects_path_on_the_screen_is_the_true_one_also_when_the_camera_mo
         ("zoom in", "zoom"),
         ("roll", "roll"),
         ("orbit", "truck"),
+        ("dolly zoom", "dolly zoom"),
     ],
 )
-def test_truck_is_told_from_pan_by_what_stands_near(camera: str, name: str) -> None:
-    assert camera_move(movement(shot(camera, "still", "brick wall").frames)) == name
+def test_truck_is_told_from_pan_and_dolly_zoom_from_zoom_by_what_stands_near(camera: str, name: str) -> None:
+    assert camera_move(movement(shot(camera, "still", "brick wall", radius=0.25).frames)) == name
 
 
 @pytest.mark.parametrize(("grows", "name"), [(0.0, "dolly zoom"), (1.0, "zoom"), (2.2, "dolly")])
