@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from backend.bench.intervals import Mean, mean_of
+from backend.media.consistency import warped_error
 from backend.media.motion import motion_fidelity
 from backend.media.subject import find_subject
 from backend.starter.judge import judge
@@ -24,12 +25,14 @@ class Measured:
     """One clip against its reference and its prompt.
 
     `text`: colour, background and subject all as asked for; `leak`: one of them is the reference's instead;
+    `consistency`: the flow-warped error between frames, in levels of 255, lower is better;
     `spread`: where the subject starts, how large it is and how far it goes, in frames, compared over seeds.
     """
 
     fidelity: float
     text: bool
     leak: bool
+    consistency: float
     spread: tuple[float, ...]
 
 
@@ -41,6 +44,7 @@ def measured(reference: Frames, result: Frames, asked: Shot, source: Shot) -> Me
         fidelity=round(motion_fidelity(reference, result), 4),
         text=found == [getattr(asked, name) for name in ASKED],
         leak=any(value == getattr(source, name) for value, name in zip(found, ASKED, strict=True)),
+        consistency=round(warped_error(result), 2),
         spread=_spread_of(result),
     )
 
@@ -70,6 +74,7 @@ class Summary:
     fidelity: Mean
     text: Mean
     leak: Mean
+    consistency: Mean
     diversity: float  # as a share of the base's, where the base's row is there
     seconds: float
     parameters: int
@@ -84,6 +89,7 @@ def summary(cells: Sequence[dict[str, Any]], base_diversity: float) -> Summary:
         fidelity=mean_of([one["fidelity"] for one in results]),
         text=mean_of([one["text"] for one in results]),
         leak=mean_of([one["leak"] for one in results]),
+        consistency=mean_of([one["consistency"] for one in results]),
         diversity=diversity(cells) / base_diversity if base_diversity else float("nan"),
         seconds=float(np.mean([cost["seconds"] for cost in costs])),
         parameters=int(np.mean([cost["parameters"] for cost in costs])),

@@ -5,31 +5,22 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-import numpy as np
-
 from backend.api.library import write_whole
 from backend.bench.intervals import Mean, mean_of
 from backend.bench.measures import Summary, diversity, summary
 from backend.bench.methods import Plan, at_base_rate, read_cells, write_reference, write_sheets
 from backend.bench.rows import ROWS, TRIALS
-from backend.media.motion import motion_fidelity
+from backend.media.motion import fidelity_bounds
 
 
 def bounds(plan: Plan) -> dict[str, float]:
-    """What the fidelity of a perfect result and of one without the motion would be.
-
-    Ceiling: each reference at the base's size, against itself read at twice that size.
-    Floor: each reference against itself with its frames in a random order.
-    """
-    ceilings, floors = [], []
-    for trial in TRIALS:
-        if trial.name in plan.trials:
-            path = write_reference(plan.out / "references", trial, 0)
-            frames = at_base_rate(path)
-            rng = np.random.default_rng(0)
-            ceilings.append(motion_fidelity(frames, at_base_rate(path, smaller=2)))
-            floors += [motion_fidelity(frames, frames[rng.permutation(len(frames))]) for _ in range(8)]
-    return {"ceiling": mean_of(ceilings).mean, "floor": mean_of(floors).mean}
+    """Ceiling and floor of motion fidelity (`media.motion.fidelity_bounds`), means over the references."""
+    paths = [write_reference(plan.out / "references", t, 0) for t in TRIALS if t.name in plan.trials]
+    found = [fidelity_bounds(at_base_rate(path)) for path in paths]
+    return {
+        "ceiling": mean_of([b.ceiling for b in found]).mean,
+        "floor": mean_of([b.floor for b in found]).mean,
+    }
 
 
 def figures(plan: Plan) -> dict[str, Any]:
@@ -60,16 +51,27 @@ def markdown(found: dict[str, Any]) -> str:
         f"bootstrap intervals. Fidelity's ceiling {found['bounds']['ceiling']:.2f}, "
         f"floor {found['bounds']['floor']:.2f}.",
         "",
-        "| row | fidelity | text right | leak | diversity | learning | parameters | peak |",
-        "|---|---|---|---|---|---|---|---|",
+        "| row | fidelity | text right | leak | consistency | diversity | learning | parameters | peak |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, values in found["rows"].items():
-        row = Summary(**{k: _again(v) for k, v in values.items()})
-        lines.append(
-            f"| {ROWS[name].title} | {row.fidelity.decimal()} | {row.text.percent()} | {row.leak.percent()} "
-            f"| {row.diversity:.2f} | {row.seconds:.0f} s | {row.parameters:,} | {row.peak_mib:.0f} MiB |"
-        )
+    lines += [_line(name, values) for name, values in found["rows"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _line(name: str, values: dict[str, Any]) -> str:
+    row = Summary(**{k: _again(v) for k, v in values.items()})
+    cells = [
+        ROWS[name].title,
+        row.fidelity.decimal(),
+        row.text.percent(),
+        row.leak.percent(),
+        row.consistency.decimal(),
+        f"{row.diversity:.2f}",
+        f"{row.seconds:.0f} s",
+        f"{row.parameters:,}",
+        f"{row.peak_mib:.0f} MiB",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _again(value: Any) -> Any:

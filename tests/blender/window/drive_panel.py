@@ -58,15 +58,7 @@ def steps() -> Iterator[Any]:
     yield lambda: any(job.done > 1 or job.ended for job in session.jobs.values())
     yield from picture("learning")
     yield lambda: not session.busy
-    settings.prompt = given["prompt"]
-    yield from click("bpy.ops.restage.generate()")
-    yield lambda: not session.busy
-    with within("WINDOW"):
-        bpy.ops.sequencer.view_all()
-    yield from picture("made")
-    told["jobs"] = [[type(job.request).__name__, job.state] for job in session.jobs.values()]
-    told["strips"] = driving.strips_now()
-    told["process"] = driving.backend_process(session)
+    yield from generate(session, settings)
     yield from result(settings)
     settings.base = "no such base"
     yield from click("bpy.ops.restage.generate()")
@@ -82,6 +74,19 @@ def steps() -> Iterator[Any]:
     bpy.context.window_manager.addon_search = "Restage"
     bpy.ops.preferences.addon_expand(module=driving.PACKAGE)
     yield from picture("preferences")
+
+
+def generate(session: Any, settings: Any) -> Iterator[Any]:
+    """A clip, and what the session and the sequencer say of it."""
+    settings.prompt = given["prompt"]
+    yield from click("bpy.ops.restage.generate()")
+    yield lambda: not session.busy
+    with within("WINDOW"):
+        bpy.ops.sequencer.view_all()
+    yield from picture("made")
+    told["jobs"] = [[type(job.request).__name__, job.state] for job in session.jobs.values()]
+    told["strips"] = driving.strips_now()
+    told["process"] = driving.backend_process(session)
 
 
 def lay_out() -> Iterator[Any]:
