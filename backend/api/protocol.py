@@ -49,7 +49,7 @@ Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
 FOLLOW_HELP = "Start: 1 is the inverted latent of the clip a motion was learned from, 0 fresh noise"
-BALANCE = 0.0
+BALANCE = 0.0  # measured (docs/log.md): full balance drowns the other motion instead
 BALANCE_HELP = "0 adds several motions as they were learned; towards 1 they change each layer equally much"
 
 
