@@ -15,7 +15,7 @@ from .models import Size
 PROFILE = {
     "schema": 1,
     "name": "starter",
-    "version": 1,
+    "version": 2,
     "sampling_steps": 25,
     "guidance": 4.0,
     "steps": {"draft": 100, "normal": 200, "best": 400},
