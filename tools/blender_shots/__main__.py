@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,9 @@ def write_plan(given: argparse.Namespace) -> None:
         raise SystemExit(f"{given.out} holds other shots: give another folder")
     kept.write_text(text)
     backgrounds = sorted({s.background for s in drawn})
-    pictures = {f"{b} {name}": picture for b in backgrounds for name, picture in tile(b).items()}
+    pictures: dict[str, Any] = {
+        f"{b} {name}": picture for b in backgrounds for name, picture in tile(b).items()
+    }
     np.savez_compressed(given.out / "tiles.npz", **pictures)
 
 

@@ -79,7 +79,7 @@ def tile(background: str) -> dict[str, npt.NDArray[np.uint8]]:
     painted = LAYERS[background][0].paint(x, y, SPAN / TEXTURE)[0].permute(1, 2, 0).numpy()
     ground = np.ones_like(painted) * painted.mean(axis=(0, 1)) * 0.6
     rng = np.random.default_rng(sum(background.encode()))
-    worn = 1 + sum(_blobs(rng, cells) * 0.05 for cells in (18, 60, 180))[..., None]
+    worn = 1 + 0.05 * np.sum([_blobs(rng, cells) for cells in (18, 60, 180)], axis=0)[..., None]
     is_air = "sky" in background or background == "forest"
     pictures = {"tile": painted if is_air else painted * worn, "ground": ground * worn}
     return {name: np.clip(p * 255, 0, 255).astype(np.uint8) for name, p in pictures.items()}

@@ -22,7 +22,8 @@ def projected(points: Array, matrix: Array, lens: float) -> Array:
     """Where points are on the screen (N, 2)."""
     local = (np.c_[points, np.ones(len(points))] @ np.linalg.inv(matrix).T)[:, :3]
     depth = np.maximum(-local[:, 2:], NEAR)
-    return 0.5 + local[:, :2] * (1, -1) / depth * lens / SENSOR
+    places: Array = 0.5 + local[:, :2] * (1, -1) / depth * lens / SENSOR
+    return places
 
 
 def picture_moves(plane: Array, cameras: list[tuple[Array, float]]) -> dict[str, list[float]]:
