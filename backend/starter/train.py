@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor
+from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
 from backend.families.unet3d import bypass_temporal
@@ -39,6 +40,8 @@ WARMUP = 100
 
 STILLS_EVERY = 6
 """Every so many steps of stage `clips` is one of stills: frames stay good with temporal layers bypassed."""
+PARTS = {"autoencoder": "vae", "unet": "unet", "text_encoder": "text_encoder"}
+"""Where a pipeline folder keeps what the stages train."""
 PICTURES_PER_CLIP = 4
 """Single frames that take the place of one clip in a batch: they cost about as much."""
 
@@ -111,6 +114,19 @@ def run(
         checkpoint.save(optimizer)
 
 
+def take_up(checkpoint: Checkpoint, args: argparse.Namespace, *, averaged: bool = False) -> bool:
+    """The stage's checkpoint, else the weights in the pipeline folder `args.start`; False without both."""
+    if checkpoint.load(averaged=averaged):
+        return True
+    if args.start is None:
+        return False
+    for name, module in checkpoint.modules.items():
+        (file,) = (args.start / PARTS[name]).glob("*.safetensors")
+        module.load_state_dict(load_file(file))
+    checkpoint.ema = {n: p.detach().clone() for n, p in checkpoint.modules.named_parameters()}
+    return True
+
+
 def autoencoder_checkpoint(args: argparse.Namespace) -> Checkpoint:
     modules = torch.nn.ModuleDict({"autoencoder": new_autoencoder(args.size)}).to(args.device)
     return Checkpoint(args.work / "autoencoder.pt", modules, ema_decay=0.99)
@@ -119,7 +135,7 @@ def autoencoder_checkpoint(args: argparse.Namespace) -> Checkpoint:
 def trained_autoencoder(args: argparse.Namespace) -> AutoencoderKL:
     """The averaged autoencoder, its latents scaled to unit variance over 256 clips."""
     checkpoint = autoencoder_checkpoint(args)
-    if not checkpoint.load(averaged=True):
+    if not take_up(checkpoint, args, averaged=True):
         raise SystemExit("Train the autoencoder first: --stage autoencoder.")
     autoencoder: AutoencoderKL = checkpoint.modules["autoencoder"].eval()
     autoencoder.register_to_config(scaling_factor=1.0)
@@ -144,7 +160,7 @@ def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
 
 def train_autoencoder(args: argparse.Namespace) -> None:
     checkpoint = autoencoder_checkpoint(args)
-    checkpoint.load()
+    take_up(checkpoint, args)
     run(
         checkpoint,
         lambda rng: autoencoder_loss(
@@ -168,7 +184,7 @@ def train_bank(args: argparse.Namespace) -> None:
 
 def train_denoiser(args: argparse.Namespace) -> None:
     checkpoint = denoiser_checkpoint(args)
-    checkpoint.load()
+    take_up(checkpoint, args)
     unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
     bank = Bank(args.work / "bank", args.device, args.vocabulary)
     denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank)
@@ -183,7 +199,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
 
 def export_folder(args: argparse.Namespace) -> None:
     checkpoint = denoiser_checkpoint(args)
-    checkpoint.load(averaged=True)
+    take_up(checkpoint, args, averaged=True)
     export(
         args.out,
         args.size,
@@ -226,6 +242,7 @@ def main() -> None:
     parser.add_argument(
         "--vocabulary", choices=VOCABULARIES, default="full", help="how much of the world is taught"
     )
+    parser.add_argument("--start", type=Path, help="a starter's folder to go on from without checkpoints")
     parser.add_argument("--films", type=Path, help="a folder of shots filmed in Blender")
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--frames", type=int, default=8)

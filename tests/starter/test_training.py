@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from backend.families.unet3d import bypass_temporal
+from backend.starter import train
 from backend.starter.data import Bank, write_bank
 from backend.starter.films import Films, read_films
 from backend.starter.models import (
@@ -23,7 +25,7 @@ from backend.starter.models import (
     new_unet,
 )
 from backend.starter.stages import Denoising, autoencoder_loss
-from backend.starter.tokenizer import TOKENS, known_words
+from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
 from backend.starter.train import Checkpoint, run
 from backend.starter.world import FIRST, render, sample_shot
 
@@ -140,3 +142,15 @@ def test_films_that_are_too_short_are_refused_in_a_sentence(tmp_path: Path) -> N
     (tmp_path / "shots.json").write_text(json.dumps([{"file": "0.npz", "words": {}}]))
     with pytest.raises(SystemExit, match="has 2 frames, 4 are needed"):
         read_films(tmp_path, SIZE)
+
+
+def test_training_goes_on_from_the_shipped_weights_where_there_is_no_checkpoint(tmp_path: Path) -> None:
+    weights = Path(train.__file__).parent / "weights"
+    write_tokenizer(tmp_path / "tokenizer")
+    args = Namespace(device=CPU, size=Size(), work=tmp_path, start=weights)
+    checkpoint = train.denoiser_checkpoint(args)
+    assert train.take_up(checkpoint, args, averaged=True)
+    shipped = load_file(next((weights / "unet").glob("*.safetensors")))
+    taken = checkpoint.modules["unet"].state_dict()
+    assert all(torch.equal(taken[name], tensor.float()) for name, tensor in shipped.items())
+    assert not train.take_up(train.denoiser_checkpoint(args), Namespace(**vars(args) | {"start": None}))
