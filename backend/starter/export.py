@@ -18,12 +18,12 @@ PROFILE = {
     "version": 2,
     "sampling_steps": 25,
     "guidance": 4.0,
-    "steps": {"draft": 100, "normal": 200, "best": 400},
+    "steps": {"draft": 100, "normal": 300, "best": 600},
     "learn": {
         "CustomizeAVideo": {
             "layers": "attention+ff+conv",
             "rank": 8,
-            "learning_rate": 2e-3,
+            "learning_rate": 1e-3,
             "coarse": 0.5,
             "absorber_learning_rate": 5e-4,
         }
