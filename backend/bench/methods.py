@@ -20,19 +20,19 @@ import numpy.typing as npt
 from backend.api.library import write_whole
 from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Quality
 from backend.bench.measures import measured
+from backend.bench.reference import film
 from backend.bench.rows import ROWS, TRIALS, Row, Trial, known_shots, prompts_for, words_of
 from backend.bench.speed import reset_peak, status_bytes
 from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
 from backend.media import clips
 from backend.media.sheets import contact_sheet
-from backend.starter.world import Shot, caption, render
+from backend.starter.world import Shot, caption
 from backend.tasks import perform
 from backend.tasks.run import Run
 
 Frames = npt.NDArray[np.uint8]
-SIZE, RATE, FRAMES = 256, Fraction(24), 24
-BASE_RATE, BASE_FRAMES = Fraction(8), 8
+BASE_RATE, BASE_FRAMES, BASE_SIZE = Fraction(8), 8, 64
 
 
 @dataclass(frozen=True)
@@ -162,14 +162,13 @@ def write_reference(folder: Path, trial: Trial, number: int) -> Path:
 
 def _movie(path: Path, shot: Shot) -> Path:
     if not path.exists():
-        frames = render([shot], size=SIZE, frames=FRAMES, fps=float(RATE)).frames[0]
-        clips.write(path, (frames.movedim(1, -1) * 255).round().byte().numpy(), RATE, {"schema": 1})
+        film(path, shot)
     return path
 
 
 def at_base_rate(path: Path) -> Frames:
     """The clip (F, H, W, 3) at the base's rate, size and number of frames."""
-    size = (SIZE // 4, SIZE // 4)
+    size = (BASE_SIZE, BASE_SIZE)
     return clips.read(Clip(path=str(path)), frames=BASE_FRAMES, fps=BASE_RATE, size=size)
 
 

@@ -16,7 +16,12 @@ SIZE, RATE, FRAMES = 256, Fraction(24), 24
 
 def write_reference(path: Path) -> npt.NDArray[np.uint8]:
     """Write one second of it as a movie file; return its frames (F, H, W, 3) RGB."""
-    frames = render([SHOT], size=SIZE, frames=FRAMES, fps=float(RATE)).frames[0]
+    return film(path, SHOT)
+
+
+def film(path: Path, shot: Shot) -> npt.NDArray[np.uint8]:
+    """Write one second of a shot of the world as a movie file; return its frames (F, H, W, 3) RGB."""
+    frames = render([shot], size=SIZE, frames=FRAMES, fps=float(RATE)).frames[0]
     pixels = (frames.movedim(1, -1) * 255).round().byte().numpy()
-    clips.write(path, pixels, RATE, {"schema": 1, "caption": f"{LOOKS} {MOTION}"})
+    clips.write(path, pixels, RATE, {"schema": 1, "caption": caption(shot).full})
     return pixels

@@ -18,7 +18,7 @@ PROFILE = {
     "version": 2,
     "sampling_steps": 25,
     "guidance": 4.0,
-    "steps": {"draft": 100, "normal": 300, "best": 600},
+    "steps": {"draft": 200, "normal": 300, "best": 600},
     "learn": {
         "CustomizeAVideo": {
             "layers": "attention+ff+conv",
