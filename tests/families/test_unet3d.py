@@ -9,7 +9,13 @@ from diffusers import UNet3DConditionModel
 
 from backend.diffusion.adapters import add_lora, learning, lora_parameters, remove_loras
 from backend.errors import UserError
-from backend.families.unet3d import LAYERS, UNet3D, bypass_temporal, recompute_activations
+from backend.families.unet3d import (
+    LAYERS,
+    UNet3D,
+    bypass_temporal,
+    flatten_convolutions,
+    recompute_activations,
+)
 from tests.conftest import TOY_PROFILE
 
 MODELSCOPE = {
@@ -65,6 +71,19 @@ def inputs(base, frames=4, batch=1):
     g = torch.Generator().manual_seed(0)
     x = torch.randn(batch, base.latent_channels, frames, 8, 8, generator=g)
     return x, torch.full((batch,), 500), base.embed(["a red ball"]).expand(batch, -1, -1)
+
+
+def test_flat_temporal_convolutions_give_the_same_as_three_dimensional_ones(base):
+    unet = UNet3DConditionModel.from_config(base.denoiser.config).eval()
+    names = unet.state_dict().keys()
+    x, t, text = torch.randn(1, base.latent_channels, 3, 8, 8), torch.tensor([500]), torch.randn(1, 5, 16)
+    for name, parameter in unet.named_parameters():  # fresh ones end in zeros
+        if ".conv4." in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    deep = unet(x, t, text).sample
+    flatten_convolutions(unet)
+    assert torch.allclose(unet(x, t, text).sample, deep, atol=1e-5)
+    assert unet.state_dict().keys() == names
 
 
 def test_with_temporal_layers_bypassed_frames_are_independent(base):
