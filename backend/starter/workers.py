@@ -7,7 +7,9 @@ meet once.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -33,6 +35,7 @@ def start(workers: int, work: Callable[..., None], *args: object) -> None:
 def _join(
     rank: int, workers: int, meeting: Path, work: Callable[..., None], args: tuple[object, ...]
 ) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     torch.manual_seed(0)  # what is new begins alike in all of them
     dist.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=workers)
@@ -40,6 +43,14 @@ def _join(
         work(*args)
     finally:
         dist.destroy_process_group()
+
+
+def _end_with_parent() -> None:
+    """A run that is killed leaves no worker behind to save over the next run's checkpoint."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def rank() -> int:
