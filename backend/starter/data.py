@@ -6,6 +6,7 @@ import json
 import random
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from diffusers import AutoencoderKL
 
 from . import workers
 from .films import Films
-from .models import Size
-from .world import FULL, Shot, Vocabulary, render, sample_shot
-from .world.shots import HELD_OUT_SHARE
+from .models import Size, mixed_precision
+from .world import FULL, Shot, Vocabulary, another, backwards, render, sample_shot, words_of
+from .world.shots import HELD_OUT_SHARE, Words
 
 CHUNK = 1024
 """Clips in one file of the bank."""
+GROUP = 8
+"""Clips that the same words describe; they stand side by side in the bank, for `stages.expected`."""
 
 
 def random_pictures(
@@ -79,7 +82,9 @@ def write_bank(
         if file.exists():
             continue
         rng = random.Random(f"bank {number}")
-        shots = [sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk)]
+        firsts = [sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk // (2 * GROUP))]
+        both = [shot for first in firsts for shot in (first, backwards(first))]
+        shots = [another(rng, shot) for shot in both for _ in range(GROUP)]
         draw = partial(render, size=size.pixels, frames=size.frames, fps=size.fps, device=device)
         latents = [_encoded(autoencoder, draw(shots[i : i + 64]).frames) for i in range(0, chunk, 64)]
         _write_chunk(file, latents, shots)
@@ -94,20 +99,32 @@ def _write_chunk(file: Path, latents: list[np.ndarray], shots: list[Shot]) -> No
 
 @torch.no_grad()
 def _encoded(autoencoder: AutoencoderKL, frames: torch.Tensor) -> np.ndarray:
-    with torch.autocast(frames.device.type, torch.bfloat16):
+    with mixed_precision(frames.device):
         return encode(autoencoder, frames).half().cpu().numpy()
 
 
 class Bank:
-    """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16 and their N shots."""
+    """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16, their N shots, and which rows
+    are of the same words."""
 
     def __init__(self, folder: Path, device: torch.device, vocabulary: Vocabulary = FULL) -> None:
         latents: list[torch.Tensor] = []
         self.shots: list[Shot] = []
+        self.groups: list[list[int]] = []
         for file in sorted(folder.glob("*.npz")):
             chunk = np.load(file)
             shots = [Shot(**fields) for fields in json.loads(str(chunk["shots"]))]
-            rows = [row for row, shot in enumerate(shots) if vocabulary.says(shot.motion, shot.camera)]
+            rows = [row for row, shot in enumerate(shots) if vocabulary.says(shot)]
             latents.append(torch.from_numpy(chunk["latents"][rows]))
+            first = len(self.shots)
             self.shots += [shots[row] for row in rows]
+            numbered = range(first, len(self.shots))
+            self.groups += [list(g) for _, g in groupby(numbered, lambda row: words_of(self.shots[row]))]
         self.latents = torch.cat(latents).to(device)
+        self._alike: dict[Words, list[list[int]]] = {}
+        for rows in self.groups:
+            self._alike.setdefault(words_of(self.shots[rows[0]]), []).append(rows)
+
+    def opposite(self, rows: list[int], rng: random.Random) -> list[int]:
+        """Rows of the words opposite to a group's, all else alike; any group where nobody says them."""
+        return rng.choice(self._alike.get(words_of(backwards(self.shots[rows[0]])), self.groups))

@@ -4,6 +4,7 @@ Stages, in order; each goes on from its own last checkpoint in DIR:
 
     autoencoder   pictures ↔ latents; at the end the latents' scale is measured and a bank of clips encoded
     stills        UNet and text encoder on single frames, temporal layers bypassed: words for looks
+    positions     every layer is told where its frames and pixels lie, once
     clips         all of the UNet on whole clips: words for motion
     export        write a diffusers pipeline folder, weights in fp16
 """
@@ -24,14 +25,15 @@ from diffusers.models.attention_processor import AttnProcessor
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
-from backend.families.unet3d import bypass_temporal
+from backend.families.unet3d import bypass_temporal, flatten_convolutions
 
 from . import workers
 from .data import Bank, encode, write_bank
 from .export import export
 from .films import read_films
-from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet
-from .stages import Denoising, autoencoder_loss
+from .models import Size, mixed_precision, new_autoencoder, new_scheduler, new_text_encoder, new_unet
+from .positions import mark_positions
+from .stages import CLIPS_NOISE, Denoising, autoencoder_loss
 from .tokenizer import write_tokenizer
 from .world import VOCABULARIES, render, sample_shot
 
@@ -40,6 +42,8 @@ WARMUP = 100
 
 STILLS_EVERY = 6
 """Every so many steps of stage `clips` is one of stills: frames stay good with temporal layers bypassed."""
+MARKED_AT = 900
+"""The timestep at which stage `positions` measures how loud layers are: where motions are decided."""
 PARTS = {"autoencoder": "vae", "unet": "unet", "text_encoder": "text_encoder"}
 """Where a pipeline folder keeps what the stages train."""
 PICTURES_PER_CLIP = 4
@@ -51,7 +55,7 @@ class Checkpoint:
 
     def __init__(self, file: Path, modules: torch.nn.ModuleDict, ema_decay: float = 0.995) -> None:
         self.file, self.modules, self.ema_decay, self.step = file, modules, ema_decay, 0
-        self.ema = {name: p.detach().clone() for name, p in modules.named_parameters()}
+        self.average_anew()
         self.optimizer_state: dict[str, Any] | None = None
 
     def load(self, *, averaged: bool = False) -> bool:
@@ -63,13 +67,15 @@ class Checkpoint:
         self.ema, self.step, self.optimizer_state = state["ema"], state["step"], state["optimizer"]
         return True
 
-    def save(self, optimizer: torch.optim.Optimizer) -> None:
+    def average_anew(self) -> None:
+        """Let the average begin at the weights as they are."""
+        self.ema = {name: p.detach().clone() for name, p in self.modules.named_parameters()}
+
+    def save(self, optimizer: torch.optim.Optimizer | None = None) -> None:
         part = self.file.with_suffix(".part")
         weights = self.modules.state_dict()
-        torch.save(
-            {"weights": weights, "ema": self.ema, "step": self.step, "optimizer": optimizer.state_dict()},
-            part,
-        )
+        state = optimizer and optimizer.state_dict()
+        torch.save({"weights": weights, "ema": self.ema, "step": self.step, "optimizer": state}, part)
         part.rename(self.file)
 
     @torch.no_grad()
@@ -97,7 +103,7 @@ def run(
         fall = min(1.0, (1 - progress) / args.decay) if args.decay else 1.0
         for group in optimizer.param_groups:
             group["lr"] = args.rate * fall * min(1.0, (checkpoint.step - first + 1) / WARMUP)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             loss = loss_of(rng)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -123,7 +129,7 @@ def take_up(checkpoint: Checkpoint, args: argparse.Namespace, *, averaged: bool 
     for name, module in checkpoint.modules.items():
         (file,) = (args.start / PARTS[name]).glob("*.safetensors")
         module.load_state_dict(load_file(file))
-    checkpoint.ema = {n: p.detach().clone() for n, p in checkpoint.modules.named_parameters()}
+    checkpoint.average_anew()
     return True
 
 
@@ -153,6 +159,7 @@ def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
     unet = new_unet(args.size)
     # Plain attention: on a CPU, at eight frames, the fused kernel's backward takes longer than all the rest.
     unet.set_attn_processor(AttnProcessor())
+    flatten_convolutions(unet)
     modules = torch.nn.ModuleDict({"unet": unet, "text_encoder": new_text_encoder(tokenizer_of(args))})
     # eval(): the temporal convolutions' dropout does a model this small no good.
     return Checkpoint(args.work / "denoiser.pt", modules.eval().to(args.device))
@@ -187,7 +194,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
     take_up(checkpoint, args)
     unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
     bank = Bank(args.work / "bank", args.device, args.vocabulary)
-    denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank)
+    denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank, args.noise)
 
     def loss(rng: random.Random) -> torch.Tensor:
         alone = args.stage == "stills" or checkpoint.step % STILLS_EVERY == 0
@@ -195,6 +202,19 @@ def train_denoiser(args: argparse.Namespace) -> None:
             return denoising.loss(args.batch * (PICTURES_PER_CLIP if alone else 1), rng, stills=alone)
 
     run(checkpoint, loss, args)
+
+
+def give_positions(args: argparse.Namespace) -> None:
+    checkpoint = denoiser_checkpoint(args)
+    take_up(checkpoint, args, averaged=True)
+    unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
+    bank = Bank(args.work / "bank", args.device, args.vocabulary)
+    denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank)
+    noise = torch.randn_like(bank.latents[:2].float().transpose(1, 2))
+    text = denoising.text(bank.shots[:2], random.Random(0), stills=False)
+    mark_positions(unet, noise, torch.tensor([MARKED_AT] * 2, device=args.device), text)
+    checkpoint.average_anew()
+    checkpoint.save()
 
 
 def export_folder(args: argparse.Namespace) -> None:
@@ -216,6 +236,7 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "autoencoder": train_autoencoder,
     "bank": train_bank,
     "stills": train_denoiser,
+    "positions": give_positions,
     "clips": train_denoiser,
     "export": export_folder,
 }
@@ -237,6 +258,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument(
         "--decay", type=float, default=0.25, help="last share of the run over which the rate falls to 0"
+    )
+    parser.add_argument(
+        "--noise", type=float, default=CLIPS_NOISE, help="logit around which the timesteps of clips lie"
     )
     parser.add_argument("--chunks", type=int, default=12, help="thousands of clips that stage bank encodes")
     parser.add_argument(

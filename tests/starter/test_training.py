@@ -1,6 +1,7 @@
 """The starter's training: what each stage may change, and that it goes on from where it stopped."""
 
 import json
+import math
 import random
 from argparse import Namespace
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 
 from backend.families.unet3d import bypass_temporal
 from backend.starter import train
-from backend.starter.data import Bank, write_bank
+from backend.starter.data import GROUP, Bank, write_bank
 from backend.starter.films import Films, read_films
 from backend.starter.models import (
     LATENT_CHANNELS,
@@ -24,10 +25,10 @@ from backend.starter.models import (
     new_tokenizer,
     new_unet,
 )
-from backend.starter.stages import Denoising, autoencoder_loss
+from backend.starter.stages import Denoising, autoencoder_loss, expected
 from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
 from backend.starter.train import Checkpoint, run
-from backend.starter.world import FIRST, render, sample_shot
+from backend.starter.world import FIRST, backwards, render, sample_shot, words_of
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
@@ -53,6 +54,46 @@ def test_every_known_word_is_one_token_and_any_other_text_encodes(denoising: Den
 def test_the_bank_holds_the_latents_of_its_shots(denoising: Denoising) -> None:
     assert denoising.bank.latents.shape == (64, 4, LATENT_CHANNELS, 4, 4)
     assert len(denoising.bank.shots) == 64
+
+
+def test_clips_of_the_same_words_lie_together_in_the_bank(denoising: Denoising) -> None:
+    groups = denoising.bank.groups
+    assert sorted(row for rows in groups for row in rows) == list(range(64))
+    assert all(len(rows) % GROUP == 0 for rows in groups)
+    for rows in groups:
+        shots = [denoising.bank.shots[row] for row in rows]
+        assert len({words_of(shot) for shot in shots}) == 1
+        assert len({(shot.x, shot.size) for shot in shots}) == len(shots)
+
+
+def test_what_is_expected_is_the_mean_of_all_in_noise_and_the_one_itself_without() -> None:
+    candidates = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 3.0]])
+    lost = expected(torch.tensor([0.3, -0.2]), candidates, torch.tensor(0.0), torch.tensor(1.0))
+    assert torch.allclose(lost, candidates.mean(0))
+    seen = expected(torch.tensor([0.0, 2.9]), candidates, torch.tensor(0.999), torch.tensor(0.04))
+    assert torch.allclose(seen, candidates[2], atol=1e-5)
+
+
+def test_what_is_expected_worked_by_hand() -> None:
+    """Candidates ±1, x_t = 0.5, signal = spread = 1: weights e^(-1/8) and e^(-9/8), their mean tanh(1/2)."""
+    one = torch.tensor(1.0)
+    found = expected(torch.tensor([0.5]), torch.tensor([[1.0], [-1.0]]), one, one)
+    assert found.item() == pytest.approx(math.tanh(0.5))
+
+
+def test_one_clip_alone_is_trained_on_its_own_velocity(denoising: Denoising) -> None:
+    x_0, noise, t = torch.randn(1, 8, 4, 4, 4), torch.randn(1, 8, 4, 4, 4), torch.tensor([600])
+    x_t = denoising.scheduler.add_noise(x_0, noise, t)
+    v = denoising.velocity(x_t[0], t[0], x_0)
+    assert torch.allclose(v, denoising.scheduler.get_velocity(x_0, noise, t)[0], atol=1e-4)
+
+
+def test_a_groups_opposite_says_the_opposite_and_looks_alike(denoising: Denoising) -> None:
+    bank = denoising.bank
+    for rows in bank.groups:
+        shot, other = (bank.shots[r[0]] for r in (rows, bank.opposite(rows, random.Random(0))))
+        assert words_of(other) == words_of(backwards(shot))
+    assert any(bank.shots[rows[0]].motion not in ("still", "spin") for rows in bank.groups)
 
 
 def test_stills_give_gradients_to_spatial_layers_and_words_only(denoising: Denoising) -> None:
@@ -124,9 +165,9 @@ def films(tmp_path: Path) -> Films:
 
 
 def test_films_stand_in_the_bank_beside_the_worlds_own_clips(films: Films, tmp_path: Path) -> None:
-    write_bank(tmp_path / "bank", new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=4, films=films)
+    write_bank(tmp_path / "bank", new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=2 * GROUP, films=films)
     bank = Bank(tmp_path / "bank", CPU)
-    assert len(bank.shots) == len(bank.latents) == 7
+    assert len(bank.shots) == len(bank.latents) == 2 * GROUP + 3
     assert all(shot in bank.shots for shot in films.shots)
 
 

@@ -5,7 +5,7 @@ from .camera import CAMERAS_INSIDE, CAMERAS_OUTSIDE, CameraPath, camera_path, lo
 from .captions import Caption, caption
 from .motions import MOTIONS_INSIDE, MOTIONS_OUTSIDE, SPEEDS, path
 from .render import Rendered, render
-from .shots import Shot, backwards, held_out, sample_shot
+from .shots import Shot, another, backwards, held_out, sample_shot, words_of
 from .vocabulary import BACKGROUNDS, COLOURS, FIRST, FULL, SUBJECTS, VOCABULARIES, Vocabulary
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Rendered",
     "Shot",
     "Vocabulary",
+    "another",
     "backwards",
     "camera_path",
     "caption",
@@ -35,4 +36,5 @@ __all__ = [
     "render",
     "sample_shot",
     "seen_at",
+    "words_of",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import zlib
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 from .backgrounds import HIDES
 from .vocabulary import FULL, ROUND, Vocabulary
@@ -14,6 +15,8 @@ _PAIRS = (
     ("pan left", "pan right"), ("tilt up", "tilt down"), ("zoom in", "zoom out"),
 )  # fmt: skip
 OPPOSITES = dict(_PAIRS) | {after: before for before, after in _PAIRS}
+AHEAD = 0.09
+"""How far the middle of a straight path lies ahead of the frame's."""
 HELD_OUT_SHARE = 8
 """One in so many combinations of subject, colour and background is never trained on."""
 
@@ -47,6 +50,15 @@ def held_out(subject: str, colour: str, background: str) -> bool:
     return zlib.crc32(f"{colour} {subject} {background}".encode()) % HELD_OUT_SHARE == 0
 
 
+Words = tuple[str | int, ...]
+
+
+def words_of(shot: Shot) -> Words:
+    """All of a shot that words say: two shots alike in this have the same captions."""
+    looks = (shot.subject, shot.colour, shot.background, shot.count)
+    return (*looks, shot.motion, shot.speed, shot.camera)
+
+
 def backwards(shot: Shot) -> Shot:
     """The shot as its clip played backwards shows it; in words at least, a spin's direction has none."""
     return replace(
@@ -76,14 +88,18 @@ def _motion(rng: random.Random, vocabulary: Vocabulary, subject: str, camera: st
 
 
 def _place(rng: random.Random, motion: str, count: int) -> tuple[float, float]:
-    """The middle of the path: where there is room for the motion and for all subjects."""
-    along, across = rng.uniform(-0.08, 0.08), rng.uniform(-0.2, 0.2)
+    """The middle of the path: where there is room for the motion and for all subjects.
+
+    What moves left is mostly seen on the left: it starts near the middle. Were all paths centred, opposite
+    words would mean the same but for the order of frames, and a model finds no hold to tell them apart by.
+    """
+    along, across = rng.uniform(-0.05, 0.05), rng.uniform(-0.2, 0.2)
     free = rng.uniform(-0.2, 0.2)
     x, y = {
-        "left": (along, across),
-        "right": (along, across),
-        "up": (across, along),
-        "down": (across, along),
+        "left": (along - AHEAD, across),
+        "right": (along + AHEAD, across),
+        "up": (across, along - AHEAD),
+        "down": (across, along + AHEAD),
         "still": (across, free),
         "spin": (across, free),
     }.get(motion, (along, across / 2))
@@ -122,10 +138,29 @@ def sample_shot(
         motion=motion,
         speed="" if motion == "still" else rng.choice(vocabulary.speeds),
         camera=camera,
-        camera_amount=rng.uniform(0.85, 1.15),
         x=x,
         y=y,
-        travel=rng.uniform(0.42, 0.56),
-        phase=rng.random(),
-        size=rng.uniform(0.17, 0.24) * (1.0, 0.75, 0.66)[count - 1],
+        **_amounts(rng, count),
     )
+
+
+def another(rng: random.Random, shot: Shot) -> Shot:
+    """A shot that the same words describe: elsewhere, of another size and extent."""
+    x, y = _place(rng, shot.motion, shot.count)
+    return replace(shot, x=x, y=y, **_amounts(rng, shot.count))
+
+
+class _Amounts(TypedDict):
+    camera_amount: float
+    travel: float
+    phase: float
+    size: float
+
+
+def _amounts(rng: random.Random, count: int) -> _Amounts:
+    return {
+        "camera_amount": rng.uniform(0.85, 1.15),
+        "travel": rng.uniform(0.42, 0.56),
+        "phase": rng.random(),
+        "size": rng.uniform(0.17, 0.24) * (1.0, 0.75, 0.66)[count - 1],
+    }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from .backgrounds import LAYERS
 from .camera import CAMERAS_INSIDE
 from .motions import MOTIONS_INSIDE, SPEEDS
 from .shapes import SHAPES
 from .things import THINGS
+
+if TYPE_CHECKING:
+    from .shots import Shot
 
 SUBJECTS = tuple(SHAPES | THINGS)
 BACKGROUNDS = tuple(LAYERS)
@@ -41,9 +45,12 @@ class Vocabulary:
     cameras: tuple[str, ...] = tuple(CAMERAS_INSIDE)
     camera_share: float = 0.4
 
-    def says(self, motion: str, camera: str) -> bool:
-        """Whether there are words for how a shot moves."""
-        return motion in self.motions and camera in self.cameras
+    def says(self, shot: Shot) -> bool:
+        """Whether there are words for all of a shot."""
+        looks = shot.subject in self.subjects and shot.colour in self.colours
+        looks = looks and shot.background in self.backgrounds and shot.count in self.counts
+        moves = shot.motion in self.motions and shot.camera in self.cameras
+        return looks and moves and shot.speed in ("", *self.speeds)
 
 
 FULL = Vocabulary()
