@@ -37,6 +37,8 @@ SAME = 0.02  # half frames: moves that differ by less are one
 SHORT = 0.02  # cost of half a frame's shift: of equally good ones the shortest is taken
 TELLS = 0.4  # levels a pixel: gradients along an edge of the frame that tell a direction
 STRONG = 2.5  # … and in a single block
+TURNS = 16  # directions of a shift that are looked at, over half a turn
+ASLANT = 0.25  # how much of a direction that is not told may lie along an axis that is
 
 
 @dataclass(frozen=True)
@@ -221,17 +223,38 @@ def _judged(template: _Level, residual: Array, seen: Array, move: Matrix) -> Fit
     height, width = template.prior.shape
     per_unit = min(height, width) / 2
     slopes = template.jacobian.reshape(height, width, 3, -1)[..., :4] / per_unit
-    even = slopes - slopes.mean(axis=(0, 1))  # an even slope that shifts looks like a flicker of the whole
-    slopes = np.minimum(slopes**2, even**2)
-    contrast = _blocks(slopes[..., 2:].sum(axis=(2, 3)))
+    energies = _energies(slopes)
+    contrast = energies[2] + energies[2 + TURNS // 2]
     error, shown = _blocks((residual**2).sum(axis=2)), _blocks(seen)
     grain = GRAIN**2 + float(np.median(error[shown > 0.5])) if (shown > 0.5).any() else GRAIN**2
     tells = contrast / (contrast + grain) * _blocks(template.prior)
     costs = np.where(shown > 0.5, np.clip(error / (contrast + GRAIN**2), None, 1), OUTSIDE)
     agreed = (costs < AGREES) & (shown > 0.5)
-    known = [_told(_blocks(slopes[..., k].sum(axis=2)) * agreed) for k in range(4)]
+    lit = [_told(energy * agreed) for energy in energies]
     cost = float((tells * costs).sum() / max(float(tells.sum()), 1e-6))
-    return Fit(move, cost, (known[0], known[1], known[2], known[3]))
+    return Fit(move, cost, (lit[0], lit[1], *_shifts_told(lit[2:])))
+
+
+def _energies(slopes: Array) -> Array:
+    """Mean squares of slopes (H, W, 3, 4) in blocks (2 + TURNS, …): by zoom, by roll, by shifts all around.
+
+    An even slope that shifts looks like a flicker of the whole: only what departs from the mean counts.
+    """
+    angles = np.arange(TURNS)[:, None, None] * np.pi / TURNS
+    cos, sin = np.cos(angles), np.sin(angles)
+    found = []
+    for some in (slopes, slopes - slopes.mean(axis=(0, 1))):
+        pairs = ((0, 0), (1, 1), (2, 2), (2, 3), (3, 3))
+        zoom, roll, xx, xy, yy = (_blocks((some[..., i] * some[..., j]).sum(axis=2)) for i, j in pairs)
+        found.append(np.stack([zoom, roll, *(cos**2 * xx + 2 * cos * sin * xy + sin**2 * yy)]))
+    least: Array = np.minimum(*found)
+    return least
+
+
+def _shifts_told(lit: list[bool]) -> tuple[bool, bool]:
+    """Whether pan and tilt are told, by which of TURNS directions are: stripes hide shifts along themselves."""
+    dark = np.flatnonzero(~np.array(lit)) * np.pi / TURNS
+    return bool((np.abs(np.cos(dark)) < ASLANT).all()), bool((np.abs(np.sin(dark)) < ASLANT).all())
 
 
 def _blocks(values: Array) -> Array:

@@ -12,14 +12,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.alignment import EDGE, Picture, aligned, overlap, refined, similar
+from backend.media.alignment import EDGE, Fit, Picture, aligned, overlap, refined, similar
 
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 SIDE = 320  # working size of the shorter side: small clips are enlarged, features need room
 SHARED = 0.6  # of the frame: when a key frame's background is seen less, the next becomes the key
 LEANS = 0.01  # perspective: then what is near has gone on differently, and steps are put together
+CLEAR = 0.45  # cost above which a step is not believed: wrong ones were seen from 0.55, right ones to 0.42
+HALF = 0.54  # of the frame: what goes by half of it looks, where the ground repeats, as if it went back
 DRIFT = 0.1  # half frames: a refinement that goes farther than this has lost its way
 BACK = 0.5  # working pixels by which a point tracked forward and back may miss its start
 WINDOW, LEVELS = (21, 21), 4  # of Lucas-Kanade: working pixels, and halvings of the picture
@@ -35,7 +38,7 @@ class CameraPath:
     roll: Array  # degrees; above 0 the picture has turned clockwise
 
 
-def tracks(frames: Frames, most: int = 400) -> tuple[Array, npt.NDArray[np.bool_]]:
+def tracks(frames: Frames, most: int = 400) -> tuple[Array, Mask]:
     """Tracks of the first frame's features: points (N, F, 2) in pixels of `frames`, and validity (N, F)."""
     grays, scale = _working(frames)
     points = _features(grays[0], most)
@@ -66,44 +69,71 @@ def as_camera_path(moves: Array, width: int, height: int) -> CameraPath:
 
 def camera_matrices(frames: Frames) -> Array:
     """Where the first frame's background is in each frame: similarity matrices (F, 2, 3) in pixels."""
-    return followed(frames)[0]
+    return followed(frames).moves
 
 
-def followed(frames: Frames) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """The same, and which of zoom, roll, pan and tilt the background tells at all (4,)."""
-    pictures, (grays, _) = [Picture(frame) for frame in frames], _working(frames)
-    key, base, step = (
-        0,
-        np.eye(3),
-        np.eye(3),
-    )  # frames are followed from the last key frame, so errors do not add up
-    moves, known = [np.eye(3)], []
-    for number in range(1, len(pictures)):
-        starts = [np.eye(3), step, *_feature_moves(grays[number - 1], grays[number])]
-        fit = aligned(pictures[number - 1], pictures[number], starts)
-        step = similar(fit.move, frames.shape[1:3])
-        move = step @ moves[-1]
+@dataclass(frozen=True)
+class Followed:
+    """The background through a clip, and what of it can be believed."""
+
+    moves: Array  # (F, 2, 3): where the first frame's background is in each frame, in pixels
+    told: Mask  # (4,): which of zoom, roll, pan and tilt the background tells at all
+    sure: Mask  # (F,): whether it was followed so far without a step that no move explains
+
+
+def followed(frames: Frames) -> Followed:
+    """Follow the background. Frames are followed from the last key frame, so that errors do not add up."""
+    pictures, shape = [Picture(frame) for frame in frames], frames.shape[1:3]
+    steps = _steps(frames, pictures)
+    key, base = 0, np.eye(3)
+    moves, sure = [np.eye(3)], [True]
+    for number, fit in enumerate(steps, start=1):
+        step = similar(fit.move, shape)
+        move, clear = step @ moves[-1], sure[-1] and _clear(fit, shape)
         from_key = move @ np.linalg.inv(base)
-        if overlap(from_key, frames.shape[1:3]) < SHARED:
+        if overlap(from_key, shape) < SHARED:
             key, base = number - 1, moves[-1]
             from_key = step
         elif number > key + 1:
             again = refined(pictures[key], pictures[number], from_key)
             leans = max(np.abs(f.move[2, :2]).max() for f in (fit, again)) > LEANS
             if not leans and np.abs(again.move - from_key)[:2].max() < DRIFT:
-                move = similar(again.move, frames.shape[1:3]) @ base
+                move = similar(again.move, shape) @ base
+                clear = clear or (sure[key] and _clear(again, shape))
         moves.append(move)
-        known.append(fit.known)
-    seen = np.mean(known, axis=0) >= 0.5
-    kept = [_restricted(move, seen) for move in moves]
-    half = min(frames.shape[1:3]) / 2
-    middle = np.array([frames.shape[2], frames.shape[1]]) / 2
-    pixels = np.stack(kept)[:, :2]
+        sure.append(clear)
+    told = np.mean([fit.known for fit in steps], axis=0) >= 0.5
+    half, middle = min(shape) / 2, np.array(shape[::-1]) / 2
+    pixels = np.stack([_restricted(move, told) for move in moves])[:, :2]
     pixels[:, :, 2] = pixels[:, :, 2] * half + middle - pixels[:, :, :2] @ middle
-    return pixels, seen
+    return Followed(pixels, told, np.array(sure))
 
 
-def _restricted(move: Array, seen: npt.NDArray[np.bool_]) -> Array:
+def _steps(frames: Frames, pictures: list[Picture]) -> list[Fit]:
+    """Each frame's background in the next one: (F - 1) fits.
+
+    A step that nothing explained well is tried again as its neighbours went: cameras go on as they do.
+    """
+    shape, (grays, _) = frames.shape[1:3], _working(frames)
+    fits: list[Fit] = []
+    for number in range(1, len(pictures)):
+        before = [similar(fits[-1].move, shape)] if fits else []
+        starts = [np.eye(3), *before, *_feature_moves(grays[number - 1], grays[number])]
+        fits.append(aligned(pictures[number - 1], pictures[number], starts))
+    for number in reversed(range(len(fits))):
+        near = [fits[n] for n in (number - 1, number + 1) if 0 <= n < len(fits)]
+        starts = [similar(fit.move, shape) for fit in near if _clear(fit, shape)]
+        if starts and not _clear(fits[number], shape):
+            again = aligned(pictures[number], pictures[number + 1], starts)
+            fits[number] = min(fits[number], again, key=lambda fit: fit.cost)
+    return fits
+
+
+def _clear(fit: Fit, shape: tuple[int, int]) -> bool:
+    return fit.cost < CLEAR and overlap(fit.move, shape) > HALF
+
+
+def _restricted(move: Array, seen: Mask) -> Array:
     """A move (3, 3) without the zoom, roll, pan or tilt that the background does not tell."""
     zoom = np.hypot(move[0, 0], move[1, 0]) if seen[0] else 1.0
     roll = np.arctan2(move[1, 0], move[0, 0]) if seen[1] else 0.0
@@ -129,7 +159,7 @@ def _features(gray: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.float32]
 
 def _follow(
     before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], points: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+) -> tuple[npt.NDArray[np.float32], Mask]:
     """Where points (N, 2) are in the next frame, and which of them lead back to where they came from."""
     if len(points) == 0:
         return points, np.zeros(0, bool)

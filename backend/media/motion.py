@@ -26,7 +26,7 @@ __all__ = [
     "CameraPath",
     "Movement",
     "Subject",
-    "camera_move",
+    "camera_moves",
     "camera_path",
     "fidelity_bounds",
     "find_subject",
@@ -45,6 +45,7 @@ STILL = 0.008  # root mean square step, in heights of the frame, below which not
 STEADY = 0.02  # heights of the frame: a camera that moves less over the clip stands still
 DISC = 0.4  # root mean square distance of a disc's points from its centre, by the root of its area
 PARALLAX = 0.25  # of the camera's own move: what is nearer by less counts as the background
+EVEN = 0.1  # of a path's spread: how far it may be from a straight line and still be even
 IN_STEP = 0.95  # correlation of two ways that belong to one move
 MIRRORED = np.array([-1, 1, 1, -1, 1, 1, -1])  # signs of a mirror image's signal
 FRAME = 0.41  # the same for the frame, in its heights
@@ -56,6 +57,7 @@ class Movement:
 
     camera: CameraPath
     told: npt.NDArray[np.bool_]  # (4,): which of zoom, roll, pan, tilt the background can tell at all
+    sure: npt.NDArray[np.bool_]  # (F,): whether the background was followed so far; later frames are a guess
     subject: Subject  # on the screen
     before: Subject  # where the first frame's camera would have seen it
 
@@ -63,12 +65,13 @@ class Movement:
 def movement(frames: Frames) -> Movement:
     """Measure a clip (F, H, W, 3). A camera that moves less than STEADY stands still."""
     height, width = frames.shape[1:3]
-    moves, told = followed(frames)
+    background = followed(frames)
+    moves, told = background.moves, background.told
     camera = as_camera_path(moves, width, height)
     extent = [np.ptp(camera.pan), np.ptp(camera.tilt), np.ptp(np.log(camera.zoom)) * FRAME]
     if max(*extent, np.ptp(np.radians(camera.roll)) * FRAME) < STEADY:
         subject = find_subject(frames)
-        return Movement(camera, told, subject, subject)
+        return Movement(camera, told, background.sure, subject, subject)
     subject = find_subject(frames, moves)
     places = subject.centres * (width, height)
     first = [np.linalg.inv(m[:, :2]) @ (p - m[:, 2]) for m, p in zip(moves, places, strict=True)]
@@ -76,8 +79,9 @@ def movement(frames: Frames) -> Movement:
         (np.stack(first) / (width, height)).astype(np.float32),
         (subject.sizes / camera.zoom).astype(np.float32),
         subject.moves,
+        subject.told,
     )
-    return Movement(camera, told, subject, before)
+    return Movement(camera, told, background.sure, subject, before)
 
 
 def motion_fidelity(reference: Frames, result: Frames) -> float:
@@ -139,13 +143,15 @@ def _filmed_again(clip: Frames) -> Frames:
     return np.stack([cv2.resize(f[:, ::-1], size, interpolation=cv2.INTER_AREA) for f in clip])
 
 
-def camera_move(found: Movement) -> str:
-    """The camera's move in a word: still, pan, tilt, roll, zoom, truck, pedestal, dolly, dolly zoom.
+def camera_moves(found: Movement) -> tuple[str, ...]:
+    """What the camera may have done in a word, likeliest first: still, pan, tilt, roll, zoom, truck, pedestal,
+    dolly, dolly zoom.
 
     Turning and zooming move everything alike; going moves what is near more. So a subject that shifts before
     the background in step with the camera's own shift tells truck from pan, and one that keeps its size while
-    the background's changes tells a dolly zoom from a zoom. Where nothing near stands out, the plain move is
-    said; a subject that happens to move in step with a pan cannot be told from a truck.
+    the background's changes tells a dolly zoom from a zoom. Where nothing near stands out, both are said,
+    the plain move first. A subject that goes evenly in step with an even camera may go by itself: both are
+    said, the camera's going first. A still picture is followed by what its background would not tell.
     """
     camera = found.camera
     shift = {"pan": camera.pan, "tilt": camera.tilt}
@@ -154,15 +160,35 @@ def camera_move(found: Movement) -> str:
     extents["roll"] = float(np.ptp(np.radians(camera.roll))) * FRAME
     name = max(extents, key=lambda key: extents[key])
     if extents[name] < STEADY:
-        return "still"
-    if name == "roll" or not found.before.moves:
-        return name
+        hidden = zip(("zoom", "roll", "pan", "tilt"), found.told, strict=True)
+        return ("still", *(move for move, told in hidden if not told))
+    if name == "roll":
+        return (name,)
     if name == "zoom":
-        grown = _slope(np.log(camera.zoom), np.log(found.before.sizes.astype(np.float64)))
-        names = {-1: "dolly zoom", 0: "zoom", 1: "dolly"}
-        return names[0 if abs(grown) < PARALLAX else int(np.sign(grown))]
-    near = _slope(shift[name], found.before.centres[:, 0 if name == "pan" else 1].astype(np.float64))
-    return name if abs(near) < PARALLAX else {"pan": "truck", "tilt": "pedestal"}[name]
+        return _zooms(np.log(camera.zoom), found.before)
+    going = {"pan": "truck", "tilt": "pedestal"}[name]
+    places = found.before.centres[:, 0 if name == "pan" else 1].astype(np.float64)
+    near = _slope(shift[name], places) if found.before.moves else 0.0
+    if abs(near) < PARALLAX:
+        return name, going
+    return (going, name) if _even(shift[name]) else (going,)
+
+
+def _zooms(zoom: Array, before: Subject) -> tuple[str, ...]:
+    """The same for a picture that grows by the exponential of `zoom` (F,)."""
+    grown = _slope(zoom, np.log(before.sizes.astype(np.float64))) if before.moves else 0.0
+    if abs(grown) < PARALLAX:
+        return "zoom", "dolly"
+    if abs(grown + 1) < PARALLAX:  # as large on the screen as before: no chance
+        return ("dolly zoom",)
+    return ("dolly zoom" if grown < 0 else "dolly"), "zoom"
+
+
+def _even(path: Array) -> bool:
+    """Whether a path (F,) goes on at one speed."""
+    moments = np.arange(len(path))
+    beside = path - np.polyval(np.polyfit(moments, path, 1), moments)
+    return bool(beside.std() < EVEN * path.std())
 
 
 def _slope(of_camera: Array, of_subject: Array) -> float:

@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backend.media.outline import filled, placed, strongest
+
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -26,6 +28,7 @@ BINS = 10  # of a colour histogram, per channel
 VISIBLE = 6.0  # a difference in Lab that counts in a clip without noise
 NOISE = 3.5  # … and in units of the clip's noise
 SLACK = 0.7  # pixels by which the frames of a moving camera may lie beside each other
+FRINGE = 3.0  # pixels along a frame's edge that are lost when it is laid over another and back
 REACH = 1.0  # frames that the canvas reaches beyond the first one at most
 EVIDENCE = 0.02  # mean over the frame of difference ÷ threshold in the region; noise alone stays below
 
@@ -37,6 +40,7 @@ class Subject:
     centres: Array  # (F, 2), x right, y down; the frame's middle throughout when nothing moves
     sizes: Array  # (F,) root of the area's share of the frame; 0 when nothing moves
     moves: bool
+    told: Mask  # (F,): where the frame shows enough of it to know; between them it is guessed
 
 
 def subject_path(frames: Frames) -> Array:
@@ -55,19 +59,23 @@ def find_subject(frames: Frames, moves: npt.NDArray[np.float64] | None = None) -
     found = _masks(pictures, seen, slack)
     count = len(frames)
     if found is None:
-        return Subject(np.full((count, 2), 0.5, np.float32), np.zeros(count, np.float32), False)
+        return _nothing(count)
     masks = _in_frames(found, ways, _size(frames))
+    where = placed(masks, 2.0 if moves is None else FRINGE)
+    if where is None:
+        return _nothing(count)
     height, width = masks.shape[1:]
-    sizes = np.sqrt(masks.mean(axis=(1, 2)))
-    x, y = _centres(masks, 1) / width, _centres(masks, 2) / height
-    shown = sizes > 0  # a frame that shows nothing lies between its neighbours
-    if not shown.any():
-        return Subject(np.full((count, 2), 0.5, np.float32), np.zeros(count, np.float32), False)
-    centres = np.stack([_between(x, shown), _between(y, shown)], axis=1)
-    cut = masks[:, [0, -1]].any(axis=(1, 2)) | masks[:, :, [0, -1]].any(axis=(1, 2))
-    if (shown & ~cut).any():  # what is partly out of the frame has not become smaller
-        sizes = np.maximum(sizes, _between(sizes, shown & ~cut))
-    return Subject(centres.astype(np.float32), _between(sizes, shown).astype(np.float32), True)
+    return Subject(
+        (where.centres / (width, height)).astype(np.float32),
+        (where.sizes / np.sqrt(width * height)).astype(np.float32),
+        True,
+        where.told,
+    )
+
+
+def _nothing(count: int) -> Subject:
+    middle = np.full((count, 2), 0.5, np.float32)
+    return Subject(middle, np.zeros(count, np.float32), False, np.zeros(count, bool))
 
 
 def _size(frames: Frames) -> tuple[int, int]:
@@ -110,12 +118,6 @@ def _in_frames(masks: Mask, ways: list[npt.NDArray[np.float64]], size: tuple[int
     return np.stack(back) > 0.5
 
 
-def _between(values: npt.NDArray[np.float64], known: Mask) -> npt.NDArray[np.float64]:
-    """Values (F,) with the unknown ones interpolated."""
-    places = np.flatnonzero(known)
-    return np.interp(np.arange(len(values)), places, values[places])
-
-
 def _prepared(frames: Frames) -> Array:
     size = _size(frames)
     method = cv2.INTER_AREA if size[0] < frames.shape[2] else cv2.INTER_LINEAR
@@ -131,7 +133,7 @@ def _masks(pictures: Array, seen: Mask, slack: float) -> Mask | None:
     colours = _colours(pictures)
     masks: Mask = difference > threshold
     changing: Mask = np.logical_or.reduce(masks, axis=0)
-    possible = _filled(changing)
+    possible = filled(changing)
     often = seen.sum(axis=0)
     few = np.maximum(1, 0.4 * often)  # frames: what is seen in fewer passes by, the rest is behind it
     sure = masks & (masks.sum(axis=0) <= few)
@@ -153,7 +155,7 @@ def _masks(pictures: Array, seen: Mask, slack: float) -> Mask | None:
         difference = np.where(known, _difference(pictures, _median_where(pictures, behind)), 0) * seen
         differs = np.where(known, difference > threshold, subject_like > 0.5) & seen
         strength = np.clip(difference - threshold, 0, None) + threshold * np.clip(subject_like, 0, None)
-        masks = _strongest(differs, strength * differs) & seen
+        masks = strongest(differs, strength * differs) & seen
         changing = np.logical_or.reduce(masks, axis=0)
     excess = (difference / threshold * (differs & masks)).sum(axis=(1, 2)) / seen.sum(axis=(1, 2))
     return masks if np.median(excess) > EVIDENCE else None
@@ -164,15 +166,6 @@ def _slope(picture: Array) -> Array:
     across, down = (cv2.Sobel(picture, cv2.CV_32F, *way, ksize=3, scale=1 / 8) for way in ((1, 0), (0, 1)))
     slope: Array = np.sqrt((across**2 + down**2).sum(axis=-1))
     return slope
-
-
-def _filled(mask: Mask) -> Mask:
-    """A mask (H, W) with its holes: what never changes inside it may be the subject's middle."""
-    filled = np.zeros(mask.shape, np.uint8)
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
-    whole: Mask = filled.astype(bool)
-    return whole
 
 
 def _difference(pictures: Array, background: Array) -> Array:
@@ -216,45 +209,3 @@ def _likelihood(colours: list[npt.NDArray[np.int64]], subject: Mask, background:
         ]
         total += np.log((shares[0] + 2e-4) / (shares[1] + 2e-4))[bins] / len(colours)
     return np.stack([cv2.GaussianBlur(t.astype(np.float32), (0, 0), 1.5) for t in total])
-
-
-def _strongest(masks: Mask, strength: Array) -> Mask:
-    """The convex hull of each frame's strongest region and of what lies close to it."""
-    return np.stack([_hull(m, s) for m, s in zip(masks, strength, strict=True)])
-
-
-def _hull(mask: Mask, strength: Array) -> Mask:
-    clean = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
-    count, labels = cv2.connectedComponents(clean)
-    hull = np.zeros(mask.shape, np.uint8)
-    if count > 1:
-        mass = np.bincount(labels.ravel(), weights=(strength * clean).ravel(), minlength=count)
-        mass[0] = -1  # what is no region
-        main = labels == mass.argmax()
-        close = np.unique(labels[cv2.dilate(main.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0])
-        parts = np.isin(labels, close[(close > 0) & (mass[close] > 0.05 * mass.max())]) | main
-        cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(parts.astype(np.uint8))), 1)
-    filled: Mask = hull.astype(bool)
-    return filled
-
-
-def _centres(masks: Mask, axis: int) -> npt.NDArray[np.float64]:
-    """Centroids along x (axis 1) or y (axis 2) in pixels (F,), also of a subject partly out of the frame.
-
-    Where one side is cut off, the centre is as far from the other side as in the frames that show both.
-    """
-    profile = masks.sum(axis=axis)  # (F, W) or (F, H)
-    length = profile.shape[1]
-    centre: npt.NDArray[np.float64] = (profile * (np.arange(length) + 0.5)).sum(axis=1) / np.maximum(
-        profile.sum(axis=1), 1
-    )
-    shown = profile > 0
-    low, high = shown.argmax(axis=1), length - shown[:, ::-1].argmax(axis=1)
-    cut_low, cut_high = low <= 1, high >= length - 1
-    whole = ~cut_low & ~cut_high & shown.any(axis=1)
-    if whole.any():
-        before, after = np.median((centre - low)[whole]), np.median((high - centre)[whole])
-        centre = np.where(cut_low & ~cut_high, np.minimum(centre, high - after), centre)
-        centre = np.where(cut_high & ~cut_low, np.maximum(centre, low + before), centre)
-    return centre
