@@ -58,6 +58,21 @@ def methods(
 
 
 @app.command()
+def motion(
+    out: Out = Path("bench/motion.json"),
+    shots: Annotated[int, typer.Option(min=1, help="Of the starter's world.")] = 39,
+    seed: int = 0,
+    filmed: Annotated[
+        Path | None, typer.Option(help="A folder of tools/blender_shots, or an npz file of such shots.")
+    ] = None,
+) -> None:
+    """Measured motion against known motion, each measure with its ceiling and floor."""
+    from backend.bench.motion_truth import bench_motion
+
+    typer.echo(bench_motion(shots, seed, filmed, out))
+
+
+@app.command()
 def size(out: Out = Path("bench/size.json"), steps: int = 3) -> None:
     """Time and memory on a base of ModelScope's size (without a GPU, of a tiny one)."""
     from backend.bench.size import bench_size

@@ -252,7 +252,7 @@ def _energies(slopes: Array) -> Array:
 
 
 def _shifts_told(lit: list[bool]) -> tuple[bool, bool]:
-    """Whether pan and tilt are told, by which of TURNS directions are: stripes hide shifts along themselves."""
+    """Whether pan and tilt are told, by which of TURNS directions are: stripes hide shifts along them."""
     dark = np.flatnonzero(~np.array(lit)) * np.pi / TURNS
     return bool((np.abs(np.cos(dark)) < ASLANT).all()), bool((np.abs(np.sin(dark)) < ASLANT).all())
 

@@ -144,8 +144,9 @@ def _filmed_again(clip: Frames) -> Frames:
 
 
 def camera_moves(found: Movement) -> tuple[str, ...]:
-    """What the camera may have done in a word, likeliest first: still, pan, tilt, roll, zoom, truck, pedestal,
-    dolly, dolly zoom.
+    """What the camera may have done in a word, likeliest first.
+
+    The words: still, pan, tilt, roll, zoom, truck, pedestal, dolly, dolly zoom.
 
     Turning and zooming move everything alike; going moves what is near more. So a subject that shifts before
     the background in step with the camera's own shift tells truck from pan, and one that keeps its size while

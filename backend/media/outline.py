@@ -1,4 +1,4 @@
-"""Convex outlines in masks: the strongest region of a picture, and where a subject is that the frame cuts off.
+"""Convex outlines in masks: a picture's strongest region, and where a subject is that the frame cuts off.
 
 Shapes: F frames, masks (F, H, W) bool, places (…, 2) in pixels from the masks' corner, x right, y down.
 """
