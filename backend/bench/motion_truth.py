@@ -1,10 +1,10 @@
 """`restage bench motion`: what is measured of motion against what is known of it.
 
 Each measure is held to shots of known motion (`known_motion.py`) at every frame that it claims to know:
-within 2 % of the frame, 3 % of zoom, 1° of roll. Where it says that a clip does not tell, it is not asked; how
-often it was asked stands beside it. Its ceiling is the mean cosine of the true motion and of what is measured
-in the shot's own render; its floor the same with the render's frames in a random order. For words, the share
-right.
+within 2 % of the frame, 3 % of zoom, 1° of roll. Where it says that a clip does not tell, it is not asked;
+how often it was asked stands beside it. Its ceiling is the mean cosine of the true motion and of the measured
+one in its own render; its floor the same with the frames in a random order. For words, the
+share right.
 """
 
 import json
