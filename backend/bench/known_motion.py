@@ -19,6 +19,7 @@ from backend.media.motion import CameraPath
 from backend.starter import world
 from backend.starter.world.backgrounds import LAYERS
 from backend.starter.world.camera import CameraPath as WorldCamera
+from backend.starter.world.camera import rotated
 from backend.starter.world.shapes import SHAPES
 from backend.starter.world.things import THINGS
 
@@ -84,7 +85,7 @@ def rendered(drawn: world.Shot, size: int, frames: int) -> Known:
     paths = tuple(background_path(made.cameras[0], layer.depth) for layer in LAYERS[drawn.background])
     middle, extent = _outline(drawn.subject)
     radii = made.scales[0].double().numpy()
-    offsets = world.camera.rotated(torch.tensor(middle).expand(frames, 2), made.angles[0].double()).numpy()
+    offsets = rotated(torch.tensor(middle).expand(frames, 2), made.angles[0].double()).numpy()
     centres = made.centres[0].double().numpy() + radii[:, None] * offsets
     return Known(pictures, paths, centres, radii * extent, dataclasses.asdict(drawn))
 

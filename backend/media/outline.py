@@ -19,6 +19,7 @@ STEADY_SIZE = 0.05  # by what share a size is expected to depart from going on a
 EDGE = 2.0  # pixels by which one part of an outline may be wrong; neighbouring directions are wrong together
 LEAST = 0.35  # of the usual size: what is smaller is something else
 SURE = 0.008  # of the frame: a centre less certain than this (one standard deviation) is not told
+GUESSED = 6.0  # … and one that is this much less certain is not even guessed
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,6 @@ class _Outline:
     centre: Array  # (2,)
     size: float
 
-    @property
-    def whole(self) -> bool:
-        return bool(self.inside.all())
-
 
 def placed(masks: Mask, margin: float) -> Placed | None:
     """Where a convex subject is in each frame, also where the frame cuts it off; None when never shown.
@@ -50,56 +47,54 @@ def placed(masks: Mask, margin: float) -> Placed | None:
     Of a subject partly out of the frame the outline that is inside is compared with that of the nearest
     frame that shows it whole: how far it reaches in a direction u is size · reach(u) + u · centre, which is
     linear (a convex body is its support function). What lies within `margin` pixels of the frame's edge may
-    be cut off. Its size is held near to where it was going. What the
-    visible part leaves open, or a subject never seen whole, is not told: there the place is a guess, and
-    where nothing is shown it lies between its neighbours'.
+    be cut off. Its size is held near to where it was going. What the visible part leaves open, or a subject
+    never seen whole, is not told: there the place is a guess, and where nothing is shown it lies between its
+    neighbours'.
     """
-    outlines = [_outline(mask, margin) if mask.any() else None for mask in masks]
-    wholes = [o.size for o in outlines if o and o.whole]
-    if wholes:  # much smaller ones are not the subject but what is left where it has gone
-        outlines = [o if o and o.size > LEAST * np.median(wholes) else None for o in outlines]
-    shown = np.flatnonzero([o is not None for o in outlines])
-    if not len(shown):
+    outlines, wholes = _outlines(masks, margin)
+    if not outlines:
         return None
-    centres, sizes = np.zeros((len(masks), 2)), np.zeros(len(masks))
-    told = np.zeros(len(masks), bool)
-    for number, outline in enumerate(outlines):
-        if outline:
-            centres[number], sizes[number], told[number] = outline.centre, outline.size, outline.whole
-    if told.any():
-        limit = SURE * max(masks.shape[1:])
-        for number in _outward(np.flatnonzero(told), shown):
-            _complete(number, outlines, centres, sizes, told, limit)
+    centres, sizes, told = np.zeros((len(masks), 2)), np.zeros(len(masks)), np.zeros(len(masks), bool)
+    for number, outline in (wholes or outlines).items():
+        centres[number], sizes[number], told[number] = outline.centre, outline.size, bool(wholes)
+    limit = SURE * max(masks.shape[1:])
+    for number, whole in _outward(outlines, wholes):
+        expected = _expected(number, sizes, told)
+        centre, size, uncertain = _completed(outlines[number], wholes[whole], expected)
+        if uncertain < GUESSED * limit:
+            centres[number], sizes[number], told[number] = centre, size, uncertain < limit
     known = sizes > 0
     return Placed(_between(centres, known), _between(sizes[:, None], known)[:, 0], told)
 
 
-def _outward(whole: Array, shown: Array) -> list[int]:
-    """The frames that are not whole, those next to whole ones first."""
-    cut = [int(n) for n in shown if n not in whole]
-    return sorted(cut, key=lambda n: int(np.abs(whole - n).min()))
+def _outlines(masks: Mask, margin: float) -> tuple[dict[int, _Outline], dict[int, _Outline]]:
+    """The subject's outlines by frame, and those of them that are whole."""
+    outlines = {n: _outline(mask, margin) for n, mask in enumerate(masks) if mask.any()}
+    sizes = [outline.size for outline in outlines.values() if outline.inside.all()]
+    if sizes:  # much smaller ones are not the subject but what is left where it has gone
+        outlines = {n: o for n, o in outlines.items() if o.size > LEAST * np.median(sizes)}
+    return outlines, {n: outline for n, outline in outlines.items() if outline.inside.all()}
 
 
-def _complete(
-    number: int, outlines: list[_Outline | None], centres: Array, sizes: Array, told: Mask, limit: float
-) -> None:
-    """Centre and size of a frame's outline that is cut off, from the nearest whole one."""
-    wholes = [n for n, o in enumerate(outlines) if o and o.whole]
-    model = outlines[min(wholes, key=lambda n: abs(n - number))]
-    outline = outlines[number]
-    assert model is not None
-    assert outline is not None
-    expected = _expected(number, sizes, told) / model.size
+def _outward(outlines: dict[int, _Outline], wholes: dict[int, _Outline]) -> list[tuple[int, int]]:
+    """Frames that show a part, each with the nearest that shows all, from the nearest to the farthest."""
+    cut = [number for number in outlines if number not in wholes] if wholes else []
+    pairs = [(number, min(wholes, key=lambda whole: abs(whole - number))) for number in cut]
+    return sorted(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+
+
+def _completed(outline: _Outline, model: _Outline, expected: float) -> tuple[Array, float, float]:
+    """Centre, size and the centre's uncertainty (pixels) of an outline that is cut off, like `model`."""
     inside = outline.inside
-    ways, reach = WAYS[inside], outline.reach[inside]
-    of_model = model.reach - WAYS @ model.centre
-    rows = np.concatenate([np.c_[of_model[inside], ways] / EDGE, [[1 / (STEADY_SIZE * expected), 0, 0]]])
-    values = np.append(reach / EDGE, 1 / STEADY_SIZE)
-    spread = np.linalg.pinv(rows.T @ rows)
+    if inside.sum() < 2:
+        return model.centre, expected, np.inf
+    share, of_model = expected / model.size, model.reach - WAYS @ model.centre
+    prior = [[1 / (STEADY_SIZE * share), 0, 0]]
+    rows = np.concatenate([np.c_[of_model, WAYS][inside] / EDGE, prior])
+    values = np.append(outline.reach[inside] / EDGE, 1 / STEADY_SIZE)
+    spread = np.linalg.inv(rows.T @ rows)
     found = spread @ rows.T @ values
-    uncertain = float(np.sqrt(np.linalg.eigvalsh(spread[1:, 1:])[-1]))
-    centres[number], sizes[number] = found[1:], found[0] * model.size
-    told[number] = uncertain < limit
+    return found[1:], found[0] * model.size, float(np.sqrt(np.linalg.eigvalsh(spread[1:, 1:])[-1]))
 
 
 def _expected(number: int, sizes: Array, told: Mask) -> float:
