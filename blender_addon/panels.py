@@ -149,6 +149,20 @@ class RESTAGE_PT_make_options(Tab):
         draw_field(layout, settings, "inversion_steps")
 
 
+class RESTAGE_PT_make_finish(Tab):
+    bl_label, bl_parent_id, bl_options = "Finish", "RESTAGE_PT_make", {"DEFAULT_CLOSED"}
+
+    def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
+        layout.use_property_split = True
+        finish = scene.restage.finish
+        layout.row().prop(finish, "between", expand=True)
+        layout.row().prop(finish, "enlarge", expand=True)
+        layout.prop(finish, "base")
+        column = layout.column()
+        column.active = bool(finish.base.strip())
+        column.prop(finish, "strength", slider=True)
+
+
 class RESTAGE_PT_jobs(Tab):
     bl_label = "Jobs"
 
@@ -172,5 +186,6 @@ CLASSES = (
     RESTAGE_PT_learn_method,
     RESTAGE_PT_make,
     RESTAGE_PT_make_options,
+    RESTAGE_PT_make_finish,
     RESTAGE_PT_jobs,
 )

@@ -16,7 +16,7 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
-from .backend.api.protocol import Edit, Generate, Learn, Motion, Sampling
+from .backend.api.protocol import Edit, Finish, Generate, Learn, Motion, Sampling
 from .backend.api.settings import Method
 
 OWN = "own_"  # before a field's name: whether the artist sets it, for fields that may be None
@@ -133,6 +133,24 @@ METHOD_ITEMS = [(name, str(cls.__doc__).split(" (")[0], str(cls.__doc__)) for na
 METHOD_GROUPS = {name: group(f"RestageMethod{name}", **properties_of(cls)) for name, cls in METHODS.items()}
 
 RestageSampling = group("RestageSampling", **properties_of(Sampling, NOT_ASKED))
+BETWEEN_ITEMS = [  # Finish.between; the scene is what says the rate
+    ("repeat", "As generated", "Each frame is held until the next"),
+    ("interpolate", "Scene rate", "Frames between the frames are made, by optical flow"),
+]
+RestageFinish = group(
+    "RestageFinish",
+    **properties_of(Finish)
+    | {
+        "between": EnumProperty(name="Frame rate", items=BETWEEN_ITEMS, default=Finish().between),
+        "enlarge": property_of(Finish, "enlarge", name="Size"),
+        "base": StringProperty(
+            name="Once more through",
+            description="A base model that goes over the enlarged clip; leave it empty for none",
+            search=known_bases,
+            search_options={"SUGGESTION"},
+        ),
+    },
+)
 
 RestageMotion = group(
     "RestageMotion",
@@ -192,7 +210,8 @@ RestageScene = group(
     own_inversion_steps=BoolProperty(name="Inversion steps", description="Set the steps that read the clip"),
     inversion_steps=property_of(Edit, "inversion_steps"),
     sampling=PointerProperty(type=RestageSampling),
+    finish=PointerProperty(type=RestageFinish),
     **{name: PointerProperty(type=made) for name, made in METHOD_GROUPS.items()},
 )
 
-CLASSES = (RestageSampling, *METHOD_GROUPS.values(), RestageMotion, RestageStrip, RestageScene)
+CLASSES = (RestageSampling, RestageFinish, *METHOD_GROUPS.values(), RestageMotion, RestageStrip, RestageScene)

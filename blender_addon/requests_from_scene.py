@@ -13,7 +13,7 @@ import bpy
 from . import strips
 from .backend.api.library import default_library
 from .backend.api.presets import read_preset
-from .backend.api.protocol import Compute, Edit, Generate, Learn, Motion, Sampling
+from .backend.api.protocol import Compute, Edit, Finish, Generate, Learn, Motion, Sampling
 from .backend.api.values import from_plain, to_plain
 from .backend.errors import UserError
 from .properties import METHODS, NOT_ASKED, set_value, set_values, value_of, values_of
@@ -130,6 +130,7 @@ def take_settings(request: Generate | Edit, settings: Any) -> None:
         row.path, row.strength = motion.path, motion.strength
         row.title = preset_title(Path(motion.path))
     set_values(Sampling, settings.sampling, request.sampling, NOT_ASKED)
+    set_values(Finish, settings.finish, request.finish)
     settings.as_long, settings.balance = request.sampling.length is not None, request.balance
     if isinstance(request, Edit):
         settings.follow = request.follow
@@ -170,6 +171,7 @@ def _prompted(context: Any) -> dict[str, Any]:
         "count": settings.count,
         "balance": settings.balance,
         "sampling": sampling(scene),
+        "finish": values_of(Finish, settings.finish),
         "compute": compute(context),
     }
 

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from .finishing import Finish
 from .settings import CustomizeAVideo, Method
 from .values import ProtocolError, check, described, from_plain, limited, to_plain, value
 
@@ -23,6 +24,7 @@ __all__ = [
     "Compute",
     "Edit",
     "Failed",
+    "Finish",
     "Finished",
     "Generate",
     "Key",
@@ -44,7 +46,7 @@ __all__ = [
     "per_frame",
 ]
 
-VERSION = 2
+VERSION = 3
 Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
@@ -166,6 +168,7 @@ class Generate:
     balance: float = limited(BALANCE, 0.0, 1.0, BALANCE_HELP)
     follow: float | None = limited(None, 0.0, 1.0, FOLLOW_HELP)
     sampling: Sampling = Sampling()
+    finish: Finish = Finish()
     compute: Compute = Compute()
 
 
@@ -186,6 +189,7 @@ class Edit:
     inversion_steps: int | None = limited(None, 2, 1000, "DDIM inversion steps")
     balance: float = limited(BALANCE, 0.0, 1.0, BALANCE_HELP)
     sampling: Sampling = Sampling()
+    finish: Finish = Finish()
     compute: Compute = Compute()
 
 

@@ -112,6 +112,7 @@ def generate(
     size: o.Size = None,
     steps: o.SampleSteps = None,
     guidance: o.Guidance = None,
+    finish: o.Finishing = [],  # noqa: B006
     seed: o.Seed = 0,
     count: o.Count = 1,
     device: o.Device = "auto",
@@ -126,6 +127,7 @@ def generate(
         base=o.base(base), seed=seed, count=count, balance=balance,
         looks=tuple(o.looks(text) for text in lora),
         sampling=o.sampling(size, fps, frames=frames, length=length, steps=steps, guidance=guidance),
+        finish=o.finish(finish),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
     _run(ctx, request, library, as_json)
@@ -150,6 +152,7 @@ def edit(
     size: o.Size = None,
     inversion_steps: Annotated[int | None, o.option("--steps", help="DDIM steps, back and forth.")] = None,
     guidance: o.Guidance = None,
+    finish: o.Finishing = [],  # noqa: B006
     seed: o.Seed = 0,
     count: o.Count = 1,
     device: o.Device = "auto",
@@ -165,6 +168,7 @@ def edit(
         count=count, inversion_steps=inversion_steps, balance=balance,
         looks=tuple(o.looks(text) for text in lora),
         sampling=o.sampling(size, fps, length=length, guidance=guidance),
+        finish=o.finish(finish),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
     _run(ctx, request, library, as_json)

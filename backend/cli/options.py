@@ -17,6 +17,7 @@ from backend.api.library import default_library
 from backend.api.protocol import (
     BALANCE_HELP,
     Clip,
+    Finish,
     Key,
     Memory,
     Motion,
@@ -70,6 +71,15 @@ Device = Annotated[str, option("--device", help="auto, cpu, cuda, cuda:1 or mps.
 Precisely = Annotated[Precision, option("--precision", help="Of the model's weights.")]
 Held = Annotated[Memory, option("--memory", help="Faster, or with less memory.")]
 Length = Annotated[int | None, option("--length", help="Frames of the written file.")]
+Finishing = Annotated[
+    list[str],
+    option(
+        "--finish",
+        metavar="KEY=VALUE",
+        help="Afterwards: enlarge=2x; between=repeat holds frames where the rate is higher than the base's,"
+        " between=interpolate makes some; base=NAME goes over the enlarged clip once more, by strength=0.6.",
+    ),
+]
 Library = Annotated[
     Path, option("--library", envvar="RESTAGE_LIBRARY", help="Where jobs, motions and models are kept.")
 ]
@@ -190,7 +200,18 @@ def method(name: str, settings: Sequence[str]) -> Method:
     """The method of that name with KEY=VALUE settings, checked by its own types. Raises UserError."""
     if name not in METHODS:
         raise UserError(f"There is no method {name!r}.", f"Choose {' or '.join(METHODS)}.")
-    kinds = get_type_hints(METHODS[name])
+    return METHODS[name](**_chosen(METHODS[name], name, settings))
+
+
+def finish(settings: Sequence[str]) -> Finish:
+    """From KEY=VALUE, checked by its own types. Raises UserError."""
+    made = Finish(**_chosen(Finish, "--finish", settings))
+    return dataclasses.replace(made, base=base(made.base))
+
+
+def _chosen(kind: type, name: str, settings: Sequence[str]) -> dict[str, Any]:
+    """Fields of a protocol type as KEY=VALUE. Raises UserError."""
+    kinds = get_type_hints(kind)
     chosen: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -201,14 +222,14 @@ def method(name: str, settings: Sequence[str]) -> Method:
             chosen[key] = from_plain(kinds[key], _plain(text.strip()), key)
         except ProtocolError as error:
             raise UserError(
-                f"The setting is not right: {error}.", f"It is: {explained(name, key)}."
+                f"The setting is not right: {error}.", f"It is: {explained(kind, key)}."
             ) from error
-    return METHODS[name](**chosen)
+    return chosen
 
 
-def explained(method: str, key: str) -> str:
-    """What a setting of a method does, in the words that the panel has too."""
-    (found,) = (f for f in dataclasses.fields(METHODS[method]) if f.name == key)
+def explained(kind: type, key: str) -> str:
+    """What a setting does, in the words that the panel has too."""
+    (found,) = (f for f in dataclasses.fields(kind) if f.name == key)
     return str(found.metadata.get("help") or key)
 
 

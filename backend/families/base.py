@@ -102,5 +102,5 @@ class Family(Protocol):
         ...
 
     def release(self, part: str) -> None:
-        """Drop "text" or "pixels" from memory; it is loaded again when next used."""
+        """Drop "text", "pixels" or "denoiser" from memory; it is loaded again when next used."""
         ...

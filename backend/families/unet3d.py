@@ -151,7 +151,10 @@ class UNet3D:
         return tokenizer, _load(CLIPTextModel, self._folder / "text_encoder", self._dtype, self._device)
 
     def release(self, part: str) -> None:
-        if self.__dict__.pop({"text": "_text", "pixels": "_vae"}[part], None) is not None:
+        if (
+            self.__dict__.pop({"text": "_text", "pixels": "_vae", "denoiser": "denoiser"}[part], None)
+            is not None
+        ):
             gc.collect()
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()

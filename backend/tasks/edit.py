@@ -5,36 +5,31 @@ from dataclasses import replace
 from backend.api.protocol import Edit
 from backend.diffusion.sampling import follow_source
 from backend.tasks.bases import Acting, acting, load_looks, load_motions, open_base
+from backend.tasks.finish import finished, second_base
 from backend.tasks.following import inverted_latent
-from backend.tasks.generate import (
-    clip_noise,
-    make_clip,
-    native,
-    numbered,
-    output_path,
-    write_result,
-)
+from backend.tasks.generate import check_output, clip_noise, make_clip, native, write_results
 from backend.tasks.prompted import read_prompt
 from backend.tasks.run import Result, Run
 
 
 def edit(request: Edit, run: Run) -> Result:
     """Raises UserError as `generate` does, and for a clip that cannot be read."""
-    out = output_path(request.out, request.prompt)
+    check_output(request.out, request.prompt)
     family = open_base(request.base, request.compute, run)
     s = native(request.sampling, family)
     motions, looks = load_motions(request.motions, family), load_looks(request.looks, family)
     # Sampled on the same timesteps as inverted: on others the latent is not the clip's.
     steps = request.inversion_steps or request.sampling.steps or family.profile.inversion_steps
     s = replace(s, steps=steps)
+    second = second_base(request, (s.width, s.height), family, run)
     inverted = inverted_latent(family, request.clip, s.frames, (s.width, s.height), steps, run)
     prompted = read_prompt(family, request.prompt, s.guidance, motions)
     acted: list[Acting] = [*motions, *looks]
-    outputs = []
+    made = []
     with acting(family, acted, s.frames, request.balance):
         for i in range(request.count):
             noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)
-            frames = make_clip(family, prompted, noise, s, run)
-            one = replace(request, seed=request.seed + i, count=1, out=str(numbered(out, i)))
-            outputs.append(write_result(one, frames, s, family, acted))
-    return Result(tuple(outputs), tuple(one.note for one in acted if one.note))
+            made.append(make_clip(family, prompted, noise, s, run))
+    made = finished(request, made, family, second, acted, run)
+    outputs = write_results(request, made, s, family, acted)
+    return Result(outputs, tuple(one.note for one in acted if one.note))

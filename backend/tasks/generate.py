@@ -16,7 +16,9 @@ from backend.diffusion.sampling import ddim_sample, follow_source
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
+from backend.media.finishing import smoothed
 from backend.tasks.bases import Acting, LoadedMotion, acting, load_looks, load_motions, open_base
+from backend.tasks.finish import finished, second_base
 from backend.tasks.following import followed, inverted_latent
 from backend.tasks.prepare import seeded
 from backend.tasks.prompted import Prompted, guided, read_prompt
@@ -42,40 +44,38 @@ class Native:
 
 def generate(request: Generate, run: Run) -> Result:
     """Raises UserError for an empty prompt, sizes the base cannot make, and motions of another base."""
-    out = output_path(request.out, request.prompt)
+    check_output(request.out, request.prompt)
     family = open_base(request.base, request.compute, run)
     s = native(request.sampling, family)
     motions, looks = load_motions(request.motions, family), load_looks(request.looks, family)
     follow, clip = followed(request, motions)
     size = (s.width, s.height)
+    second = second_base(request, size, family, run)
     inverted = inverted_latent(family, clip, s.frames, size, s.steps, run) if clip else None
     prompted = read_prompt(family, request.prompt, s.guidance, motions)
     acted: list[Acting] = [*motions, *looks]
-    outputs = []
+    made = []
     with acting(family, acted, s.frames, request.balance):
         for i in range(request.count):
             which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
             noise = clip_noise(family, s, request.seed + i)
             if inverted is not None:
                 noise = follow_source(inverted, noise, follow)
-            frames = make_clip(family, prompted, noise, s, run, which)
-            one = replace(request, seed=request.seed + i, count=1, out=str(numbered(out, i)), follow=follow)
-            outputs.append(write_result(one, frames, s, family, acted))
-    return Result(tuple(outputs), tuple(one.note for one in acted if one.note))
+            made.append(make_clip(family, prompted, noise, s, run, which))
+    made = finished(request, made, family, second, acted, run)
+    outputs = write_results(replace(request, follow=follow), made, s, family, acted)
+    return Result(outputs, tuple(one.note for one in acted if one.note))
 
 
-def output_path(out: str, prompt: str) -> Path:
-    """Where the clip goes, checked before any work is done."""
+def check_output(out: str, prompt: str) -> None:
+    """What is seen and where the clip goes, checked before any work is done."""
     if not prompt.strip():
         raise UserError(
             "The prompt is empty.", "Write what should be seen, such as: a blue star over a brown ground."
         )
-    path = Path(out)
-    if path.suffix.lower() != ".mp4":
-        raise UserError(
-            f"The result {path.name!r} is not an .mp4 file.", "End the name of the result in .mp4."
-        )
-    return path
+    name = Path(out).name
+    if not name.lower().endswith(".mp4"):
+        raise UserError(f"The result {name!r} is not an .mp4 file.", "End the name of the result in .mp4.")
 
 
 def native(sampling: Sampling, family: Family) -> Native:
@@ -127,22 +127,30 @@ def numbered(out: Path, index: int) -> Path:
     return out if index == 0 else out.with_name(f"{out.stem}-{index + 1}{out.suffix}")
 
 
-def write_result(
+def write_results(
     request: Generate | Edit,
-    frames: np.ndarray[Any, Any],
+    made: Sequence[np.ndarray[Any, Any]],
     s: Native,
     family: Family,
     acted: Sequence[Acting],
-) -> str:
-    """The clip at the asked-for rate, with all that is needed to make it again inside and beside it."""
-    made = replace(request, sampling=s.sampling())
-    metadata = {
+) -> tuple[str, ...]:
+    """The clips at the asked-for rate, each with all that is needed to make it alone inside and beside it."""
+    in_time = smoothed if request.finish.between == "interpolate" else clips.resample
+    written = []
+    for i, frames in enumerate(made):
+        path = numbered(Path(request.out), i)
+        one = replace(request, seed=request.seed + i, count=1, out=str(path), sampling=s.sampling())
+        shown = in_time(frames, family.profile.fps, s.rate, s.length)
+        clips.write(path, shown, s.rate, _metadata(one, family, acted))
+        written.append(str(path))
+    return tuple(written)
+
+
+def _metadata(request: Generate | Edit, family: Family, acted: Sequence[Acting]) -> dict[str, Any]:
+    return {
         "schema": 1,
-        "request": to_plain(made),
+        "request": to_plain(request),
         "base": vars(family.fingerprint) | {"name": family.profile.name, "version": family.profile.version},
         "motions": {m.preset.title: m.hash for m in acted if isinstance(m, LoadedMotion)},
         "looks": {Path(x.asked.path).name: x.hash for x in acted if not isinstance(x, LoadedMotion)},
     }
-    shown = clips.resample(frames, family.profile.fps, s.rate, s.length)
-    clips.write(Path(request.out), shown, s.rate, metadata)
-    return request.out

@@ -14,6 +14,7 @@ from backend.api.protocol import (
     Clip,
     Compute,
     Edit,
+    Finish,
     Finished,
     Generate,
     Key,
@@ -123,6 +124,10 @@ def test_a_request_from_before_curves_is_still_read() -> None:
     assert decode(line).motions == (Motion(path="m", strength=0.5),)
 
 
+def test_a_request_from_before_finishing_is_still_read() -> None:
+    assert decode(GENERATE + b"}").finish == Finish()
+
+
 def test_a_strength_without_keys_is_the_same_at_every_frame() -> None:
     assert per_frame(0.7, (), 3) == (0.7, 0.7, 0.7)
 
@@ -168,6 +173,7 @@ def learn(**changes: Any) -> Learn:
         (generate(motions=(Motion(path="m", strength=float("nan")),)), "Strength is nan"),
         (generate(motions=(Motion(path="m", curve=(Key(at=1.5),)),)), "At is 1.5, outside 0 to 1."),
         (generate(motions=(Motion(path="m", curve=(Key(strength=-3.0),)),)), "Strength is -3"),
+        (generate(finish=Finish(strength=1.5)), "Strength is 1.5, outside 0 to 1."),
         (generate(balance=1.1), "Balance is 1.1, outside 0 to 1."),
         (generate(sampling=Sampling(frames=1)), "Frames is 1, outside 2 to 256."),
         (generate(sampling=Sampling(width=4096)), "Width is 4096"),

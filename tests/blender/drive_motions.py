@@ -119,6 +119,7 @@ def results() -> dict[str, Any]:
     made = protocol.Edit(
         job="old", prompt="a blue star", out="old.mp4", seed=41, follow=0.25, inversion_steps=12,
         base="toy", balance=0.5,
+        finish=protocol.Finish(between="repeat", enlarge="4x", base="large", strength=0.25),
         motions=(protocol.Motion(path=motion, strength=0.5),), sampling=sampling,
         clip=protocol.Clip(path=movie, frame_count=48),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.api.protocol import Generate, Key, Learn, Looks, Motion, Rate, Sampling
+from backend.api.protocol import Finish, Generate, Key, Learn, Looks, Motion, Rate, Sampling
 from backend.api.settings import CustomizeAVideo
 from backend.cli import options
 from backend.errors import UserError
@@ -134,6 +134,21 @@ def test_settings_of_a_method_are_read_by_their_types() -> None:
 def test_a_setting_that_is_not_one_is_refused(setting: str, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         options.method("customize-a-video", [setting])
+
+
+def test_a_finish_is_read_by_its_types_and_its_base_becomes_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "large").mkdir()
+    assert options.finish([]) == Finish()
+    asked = ["enlarge=2x", "between=repeat", "base=large", "strength=0.4"]
+    base = str(tmp_path / "large")
+    assert options.finish(asked) == Finish(enlarge="2x", between="repeat", base=base, strength=0.4)
+    with pytest.raises(UserError, match="enlarge: expected '1x' or '2x' or '4x', got '3x'"):
+        options.finish(["enlarge=3x"])
+    with pytest.raises(UserError, match="not a setting of --finish"):
+        options.finish(["size=2"])
 
 
 def test_the_same_request_gets_the_same_job_and_another_another(tmp_path: Path) -> None:

@@ -121,9 +121,9 @@ def result(settings: Any) -> Iterator[Any]:
 
 
 def open_options() -> None:
-    """The two closed panels, drawn once more open: a script cannot open a panel."""
-    for name in ("learn", "make"):
-        closed = getattr(driving.module("panels"), f"RESTAGE_PT_{name}_options")
+    """The closed panels, drawn once more open: a script cannot open a panel."""
+    for name in ("learn_options", "make_options", "make_finish"):
+        closed = getattr(driving.module("panels"), f"RESTAGE_PT_{name}")
         bpy.utils.register_class(type(f"RESTAGE_PT_{name}_opened", (closed,), {"bl_options": set()}))
 
 

@@ -1,0 +1,106 @@
+"""What is done to clips once they are made: larger, and once more through a base where one is named.
+
+A second pass is SDEdit (Meng et al., arXiv 2108.01073) as diffusers' VideoToVideoSDPipeline has it: the
+enlarged clip is noised to a strength and denoised from there. Differs from it: DDIM, and the posterior's mean
+in place of a sample.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.api.protocol import Edit, Generate
+from backend.diffusion.sampling import ddim_sample
+from backend.diffusion.tokens import NO_TOKENS
+from backend.errors import UserError
+from backend.families.base import Family
+from backend.media.finishing import larger
+from backend.tasks.bases import Acting, LoadedMotion, acting, open_base
+from backend.tasks.prepare import seeded
+from backend.tasks.prompted import Prompted, guided, read_prompt
+from backend.tasks.run import Run
+
+Frames = np.ndarray[Any, Any]  # (F, H, W, 3) uint8 RGB
+
+
+def second_base(request: Generate | Edit, size: tuple[int, int], family: Family, run: Run) -> Family | None:
+    """The base of the second pass over clips of size (width, height), checked before any work; or None.
+
+    Raises UserError when it is not there, or cannot make clips of the enlarged size.
+    """
+    name = request.finish.base.strip()
+    if not name:
+        return None
+    second = family if name == request.base else open_base(name, request.compute, run)
+    for pixels in (request.finish.factor * side for side in size):
+        if pixels % second.size_multiple:
+            raise UserError(
+                f"{second.profile.name} cannot go over a clip with a side of {pixels} pixels.",
+                f"Choose a size that is a multiple of {second.size_multiple}.",
+            )
+    return second
+
+
+def finished(
+    request: Generate | Edit,
+    made: Sequence[Frames],
+    family: Family,
+    second: Family | None,
+    acted: Sequence[Acting],
+    run: Run,
+) -> list[Frames]:
+    """The clips that `family` made, of the seeds from the request's on, at their final size.
+
+    What acted acts in the second pass too, on a base of the same architecture.
+    """
+    enlarged = [larger(frames, request.finish.factor) for frames in made]
+    if second is None:
+        return enlarged
+    if second is not family:
+        family.release("denoiser")  # memory has room for one
+    same = second.fingerprint.architecture == family.fingerprint.architecture
+    motions = [one for one in acted if isinstance(one, LoadedMotion)]
+    if not same:  # the words still say how it moves
+        acted, motions = [], [replace(motion, tokens=NO_TOKENS) for motion in motions]
+    prompted = read_prompt(second, request.prompt, second.profile.guidance, motions)
+    passed = []
+    with acting(second, acted, len(made[0]), request.balance):
+        for i, frames in enumerate(enlarged):
+            which = f"clip {i + 1} of {len(made)}" if len(made) > 1 else ""
+            noise = _noise(second, frames, request.seed + i)
+            passed.append(second_pass(second, prompted, frames, noise, request.finish.strength, run, which))
+    return passed
+
+
+def _noise(family: Family, frames: Frames, seed: int) -> Tensor:
+    """(1, C, F, h, w), of the latents of `frames`."""
+    count, height, width = frames.shape[:3]
+    m = family.size_multiple
+    shape = (1, family.latent_channels, count, height // m, width // m)
+    return torch.randn(shape, generator=seeded(seed)).to(family.plan.device)
+
+
+def second_pass(
+    family: Family, prompted: Prompted, frames: Frames, noise: Tensor, strength: float, run: Run, note: str
+) -> Frames:
+    """(F, H, W, 3) uint8 → the same, denoised from that share of the base's own steps."""
+    schedule = family.schedule(family.profile.sampling_steps)
+    rest = schedule[len(schedule) - int(strength * len(schedule)) :]
+    if not rest:
+        return frames
+    with torch.no_grad():
+        latents = family.encode(frames)
+        t = torch.tensor(rest[:1], device=latents.device)
+        latents = ddim_sample(
+            guided(family, prompted),
+            family.path.noised(latents, noise, t).x_t,
+            rest,
+            family.path,
+            lambda done, total: run.step("Going over the clip once more", done, total, note),
+        )
+        passed: Frames = family.decode(latents)
+    return passed
