@@ -83,7 +83,8 @@ class CustomizeAVideo:
         "spatial LoRA", "What soaks up the looks of the clip, so that the motion is learned without them"
     )
     given: str = described(
-        "", "Of a given absorber: a motion's looks folder, a spatial LoRA or a textual inversion"
+        "",
+        "Of a given absorber: a motion's looks folder, a spatial LoRA, a textual inversion, or a UNet folder",
     )
     keep_absorber: bool = described(
         False, "Keep the absorber beside the motion, for another clip of the same looks"
@@ -208,7 +209,7 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         CustomizeAVideo,
         lambda s: s.absorber == "given" and not s.given.strip(),
         "The absorber is to be a given one, and none is given.",
-        "Name a LoRA, a textual inversion or a looks folder, or choose another absorber.",
+        "Name a LoRA, a textual inversion, a UNet or a looks folder, or choose another absorber.",
     ),
     (
         CustomizeAVideo,

@@ -133,14 +133,34 @@ def _summed(loras: Sequence[Lora]) -> State:
     return total
 
 
+@contextmanager
+def standing_in(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Inside the block the parameters named in `weights` have those values; afterwards they are bit-equal."""
+    kept: dict[str, Tensor] = {}
+    try:
+        for name, value in weights.items():
+            parameter = _parameter(model, name)
+            kept[name] = parameter.data
+            parameter.data = value.to(parameter.data)
+        yield
+    finally:
+        for name, original in kept.items():
+            _parameter(model, name).data = original
+
+
 def _weight(model: nn.Module, name: str) -> Tensor:
-    """The weight of a module, also of one that a LoRA wraps."""
-    module = model.get_submodule(name)
+    return _parameter(model, f"{name}.weight")
+
+
+def _parameter(model: nn.Module, name: str) -> Tensor:
+    """A parameter by its name in the model as loaded, also of a module that a LoRA wraps."""
+    place, _, leaf = name.rpartition(".")
+    module = model.get_submodule(place)
     if isinstance(module, BaseTunerLayer):
         module = module.get_base_layer()
-    weight = module.weight
-    assert isinstance(weight, Tensor)
-    return weight
+    parameter = getattr(module, leaf)
+    assert isinstance(parameter, Tensor)
+    return parameter
 
 
 def lora_delta(a: Tensor, b: Tensor) -> Tensor:

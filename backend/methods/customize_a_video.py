@@ -13,7 +13,6 @@ base's profile says so, temporal feed-forward and convolutions learn beside temp
 timesteps favour high noise (`layers`, `coarse`); the noise is compared in the base's own prediction (ε or
 v). In 16 bits a gentle absorber lies near the weights' precision. With textual inversion the new word
 takes the place of all the looks in both captions; "both" learn at once, in one stage.
-Not here yet: a DreamBooth UNet as absorber, a choice among checkpoints afterwards.
 Differs from the authors' code: nothing known, none was released.
 """
 

@@ -21,6 +21,7 @@ from backend.diffusion.adapters import (
     lora_state,
     merged,
     remove_loras,
+    standing_in,
 )
 from backend.families.base import Family
 from backend.media import clips
@@ -163,9 +164,10 @@ class Learning:
 
     def _steps(self, course: Course, until: int) -> None:
         """Learn up to step `until`."""
-        stage = course.stage
+        stage, unet = course.stage, self.family.denoiser
+        given = self.given.weights if "given" in stage.act else {}
         try:
-            with merged(self.family.denoiser, course.acting):
+            with standing_in(unet, given), merged(unet, course.acting):
                 while course.done < until:
                     self.run.check()
                     take_step(stage, course.step, course.optimizer, course.scaler)

@@ -1,10 +1,11 @@
-"""Absorbers made elsewhere: a spatial LoRA, a textual inversion, or what a motion kept of its looks."""
+"""Absorbers made elsewhere: a spatial LoRA, a textual inversion, a UNet, or looks that a motion kept."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from backend.api.presets import FILE
@@ -15,6 +16,7 @@ from backend.diffusion.tokens import NO_TOKENS
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.families.lora_files import PICKLED, read_lora_file
+from backend.families.whole_unet import read_looks, unet_folder
 from backend.methods.customize_a_video import WORD
 from backend.tasks.bases import load_motion
 
@@ -23,6 +25,7 @@ from backend.tasks.bases import load_motion
 class Given:
     lora: Lora | None = None
     vectors: Mapping[str, Tensor] = field(default_factory=dict)  # word → (n, D)
+    weights: Mapping[str, Tensor] = field(default_factory=dict)  # that stand in for the base's, by name
     hash: str = ""  # of the files' content
 
 
@@ -30,7 +33,8 @@ NOTHING = Given()
 
 
 def read_given(place: str, family: Family) -> Given:
-    """A looks folder, a LoRA in diffusers' or ComfyUI's keys, or a textual inversion.
+    """A looks folder, a UNet's or a pipeline's folder, a LoRA in diffusers' or ComfyUI's keys, or a textual
+    inversion.
 
     Raises UserError for one that does not fit the base, and for a LoRA that changes how frames follow.
     """
@@ -38,11 +42,14 @@ def read_given(place: str, family: Family) -> Given:
     if (path / FILE).is_file():
         kept = load_motion(Motion(path=str(path)), family)
         vectors = {WORD: next(iter(kept.tokens.values()))} if kept.tokens else NO_TOKENS
-        return Given(_spatial(kept.lora, path, family), vectors, kept.hash)
+        return Given(_spatial(kept.lora, path, family), vectors, hash=kept.hash)
+    if folder := unet_folder(path):
+        weights = read_looks(folder, family)
+        return Given(weights=weights, hash=_hash_of(weights))
     if not path.is_file():
         raise UserError(
             f"There is no absorber {place}.",
-            "Give a LoRA, a textual inversion, or the looks folder that a motion kept.",
+            "Give a LoRA, a textual inversion, a UNet folder, or the looks folder that a motion kept.",
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     if (vectors_found := _textual_inversion(path)) is None:
@@ -54,6 +61,14 @@ def read_given(place: str, family: Family) -> Given:
             f"Give one that was made for the text model of {family.profile.name}.",
         )
     return Given(vectors={WORD: vectors_found}, hash=digest)
+
+
+def _hash_of(weights: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
 
 
 def _spatial(lora: Lora, path: Path, family: Family) -> Lora | None:
