@@ -4,10 +4,14 @@ import bpy
 from bpy.props import PointerProperty
 
 from . import (
+    drawing_stack,
     operators,
     operators_backend,
+    operators_files,
     operators_scene,
+    operators_sources,
     panels,
+    panels_sources,
     preferences,
     properties,
     session,
@@ -20,7 +24,11 @@ CLASSES = (
     *operators.CLASSES,
     *operators_scene.CLASSES,
     *operators_backend.CLASSES,
+    *operators_files.CLASSES,
+    *operators_sources.CLASSES,
+    *drawing_stack.CLASSES,
     *panels.CLASSES,
+    *panels_sources.CLASSES,
 )
 
 

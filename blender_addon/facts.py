@@ -7,10 +7,12 @@ from typing import Any
 
 from . import strips
 from .backend.api.bases import architecture
-from .backend.api.presets import read_preset
+from .backend.api.presets import FILE, read_preset
 from .backend.errors import UserError
 
 STARTER = Path(__file__).parent / "backend" / "starter" / "weights"
+LORAS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+SUBJECT = "X*"  # in the words of learned looks: a new word, which a prompt must say
 Window = tuple[int, float]  # frames and frames per second of the clips that a base makes and learns from
 
 
@@ -29,7 +31,8 @@ class Learned:
 
     title: str
     bases: str  # that it was learned on, in words
-    architectures: frozenset[str]
+    architectures: frozenset[str]  # empty where only the backend can tell
+    say: str = ""  # what a prompt must say for it to be seen
 
 
 def base_of(name: str, library: Path) -> Base:
@@ -42,8 +45,15 @@ def base_of(name: str, library: Path) -> Base:
     return Base(name)
 
 
+def is_lora(path: Path) -> bool:
+    """Whether that is somebody's LoRA, and not a preset folder. Looks at the disk: not for `draw`."""
+    return path.suffix.lower() in LORAS and not (path / FILE).is_file()
+
+
 def learned_in(folder: Path) -> Learned | None:
-    """What a motion's folder tells; None when there is no motion (any more). Reads a file: not for `draw`."""
+    """What a motion's folder, or a LoRA, tells; None when there is none (any more). Not for `draw`."""
+    if is_lora(folder):
+        return Learned(folder.stem, "", frozenset()) if folder.is_file() else None
     try:
         preset = read_preset(folder)
     except UserError:
@@ -52,7 +62,8 @@ def learned_in(folder: Path) -> Learned | None:
     return Learned(
         preset.title or preset.motion,
         ", ".join(w.base for w in known),
-        frozenset(w.architecture for w in preset.weights),
+        frozenset(w.architecture for w in preset.weights) or frozenset({"none"}),
+        preset.looks if SUBJECT in preset.looks else "",
     )
 
 
@@ -60,7 +71,9 @@ def why_not_on(base: Base | None, motion: Learned | None) -> str:
     """Why a motion cannot act on a base, in a sentence; nothing when it can or when that is not known."""
     if motion is None:
         return "This motion is not in the library any more"
-    if base is None or not base.architecture or base.architecture in motion.architectures:
+    if base is None or not base.architecture or not motion.architectures:
+        return ""
+    if base.architecture in motion.architectures:
         return ""
     return f"Learned on {motion.bases or 'no base'}, so it does not fit {base.name}"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from . import strips
-from .backend.api.protocol import Edit, Generate, Learn, Progress, Request
+from . import stack, strips
+from .backend.api.protocol import Edit, Export, Generate, Import, Learn, Progress, Request
 from .backend.errors import UserError
 from .requests_from_scene import as_json
 
@@ -65,10 +65,15 @@ class Job:
 
     def deliver(self, place: strips.Place) -> None:
         """One undo step. Raises UserError when the place is gone or has no room, RuntimeError."""
-        if isinstance(self.request, Learn):
-            add_motion(place, self.outputs[0], self.title)
-        else:
-            strips.insert(place, self.outputs, self.title, each_as_json(self.request, self.outputs))
+        match self.request:
+            case Learn(stills=stills):  # what was learned of stills is kept last
+                add_learned(place, (self.outputs[0], *(self.outputs[1:][-1:] if stills else ())))
+            case Import():
+                add_learned(place, self.outputs)
+            case Generate() | Edit():
+                strips.insert(place, self.outputs, self.title, each_as_json(self.request, self.outputs))
+            case Export():
+                pass
         self.placed = True
 
 
@@ -78,11 +83,10 @@ def each_as_json(request: Generate | Edit, outputs: tuple[str, ...]) -> list[str
     return [as_json(one) for one in alone]
 
 
-def add_motion(place: strips.Place, folder: str, title: str) -> None:
-    """Put a learned motion on the stack of the scene it was learned in."""
+def add_learned(place: strips.Place, folders: tuple[str, ...]) -> None:
+    """Put learned motions and looks on the lists of the scene they were learned in."""
     scene = strips.find_scene(place)
     if scene is None:
         raise UserError("The scene it was learned in is not open.", "Add the motion from the list.")
-    motion = scene.restage.motions.add()
-    motion.path, motion.title = folder, title
-    strips.push_undo(f"Restage: learn {title}")
+    rows = [stack.add_learned(scene, Path(folder)) for folder in folders]
+    strips.push_undo(f"Restage: learn {rows[0].title}")

@@ -1,6 +1,7 @@
 """Buttons that ask for something, and those of the jobs' rows: read properties, build a message, send it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from bpy.props import StringProperty
@@ -8,6 +9,7 @@ from bpy.types import Operator
 
 from . import requests_from_scene as requests
 from . import strips
+from .backend.api.protocol import Edit, Export, Generate, Import, Learn, Request
 from .backend.errors import UserError
 from .session import session
 
@@ -41,7 +43,18 @@ class Asking(Operator):  # type: ignore[misc]
     def ask(self, context: Any) -> None:
         scene, request = strips.shown_scene(context), self.request(context)
         place = strips.place_of(scene, strips.active_strip(scene))
-        session.submit(request, place, getattr(request, "title", "") or request.prompt)
+        session.submit(request, place, name_of(request))
+
+
+def name_of(request: Request) -> str:
+    """What a job goes by on the list."""
+    match request:
+        case Learn(title=title) | Import(title=title):
+            return title
+        case Generate(prompt=prompt) | Edit(prompt=prompt):
+            return prompt
+        case Export(out=out):
+            return Path(out).name
 
 
 def why_not(context: Any) -> str:

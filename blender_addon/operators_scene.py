@@ -1,4 +1,4 @@
-"""Buttons that change the scene's settings: its motions, its seed, those of a result."""
+"""Buttons that change the scene's settings: its motions and looks, its seed, those of a result."""
 
 from pathlib import Path
 from typing import Any
@@ -7,23 +7,23 @@ from bpy.props import EnumProperty, IntProperty
 from bpy.types import Operator
 
 from . import requests_from_scene as requests
-from . import strips
+from . import stack, strips
 from .backend.api.presets import list_presets, read_preset
 from .operators import allowed, attempt
 
-_motion_items: list[tuple[str, str, str]] = []  # Blender does not keep the strings of a menu alive
+Items = list[tuple[str, str, str]]
+_items: dict[str, Items] = {"motions": [], "looks": []}  # Blender does not keep a menu's strings alive
 
 
-def find_motions(context: Any) -> list[tuple[str, str, str]]:
-    """The motions of the library and those that come with Restage, as menu items; reads their files."""
+def find(context: Any, name: str) -> Items:
+    """Motions, or looks, of the library and those that come with Restage, as menu items. Reads files."""
     found = list_presets(requests.library(context) / "presets") + list_presets(requests.SHIPPED)
-    # (What has no motion is looks that were kept beside one.)
-    _motion_items[:] = [
-        (str(folder), preset.title or preset.motion, preset.motion)
+    _items[name][:] = [
+        (str(folder), preset.title or preset.motion or preset.looks, preset.motion or preset.looks)
         for folder, preset in found
-        if preset.motion
+        if (preset.kind == "style") == (name == "looks")
     ]
-    return _motion_items
+    return _items[name]
 
 
 class RESTAGE_OT_motion_add(Operator):  # type: ignore[misc]
@@ -31,27 +31,53 @@ class RESTAGE_OT_motion_add(Operator):  # type: ignore[misc]
 
     bl_idname, bl_label, bl_options = "restage.motion_add", "Add Motion", {"UNDO"}
     bl_property = "folder"
+    rows = "motions"
+    nothing = "No motion has been learned yet. Select a movie strip and learn its motion"
     __annotations__ = {
         "folder": EnumProperty(
-            name="Motion", items=lambda self, context: _motion_items or find_motions(context)
+            name="Motion", items=lambda self, context: _items["motions"] or find(context, "motions")
         )
     }
 
     def invoke(self, context: Any, event: Any) -> set[str]:
-        if not find_motions(context):
-            self.report({"INFO"}, "No motion has been learned yet. Select a movie strip and learn its motion")
-            return {"CANCELLED"}
-        context.window_manager.invoke_search_popup(self)
-        return {"RUNNING_MODAL"}
+        return search(self, context)
 
     def execute(self, context: Any) -> set[str]:
-        return attempt(self, lambda: self.add(strips.shown_scene(context).restage.motions))
+        return attempt(self, lambda: add(self, context))
 
-    def add(self, motions: Any) -> None:
-        preset = read_preset(Path(self.folder))
-        motion = motions.add()
-        motion.path, motion.title = self.folder, preset.title or preset.motion
-        motion.strength = preset.strength
+
+class RESTAGE_OT_looks_add(Operator):  # type: ignore[misc]
+    """Add learned looks, such as those of stills, to what new clips look like"""
+
+    bl_idname, bl_label, bl_options = "restage.looks_add", "Add Looks", {"UNDO"}
+    bl_property = "folder"
+    rows = "looks"
+    nothing = "No looks have been learned yet. Add a LoRA from a file, or learn looks with MotionDirector"
+    __annotations__ = {
+        "folder": EnumProperty(
+            name="Looks", items=lambda self, context: _items["looks"] or find(context, "looks")
+        )
+    }
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        return search(self, context)
+
+    def execute(self, context: Any) -> set[str]:
+        return attempt(self, lambda: add(self, context))
+
+
+def search(operator: Any, context: Any) -> set[str]:
+    """Let one of the library's be chosen by typing."""
+    if not find(context, operator.rows):
+        operator.report({"INFO"}, operator.nothing)
+        return {"CANCELLED"}
+    context.window_manager.invoke_search_popup(operator)
+    return {"RUNNING_MODAL"}
+
+
+def add(operator: Any, context: Any) -> None:
+    read_preset(Path(operator.folder))  # raises UserError for one that was deleted meanwhile
+    stack.add(getattr(strips.shown_scene(context).restage, operator.rows), Path(operator.folder))
 
 
 class RESTAGE_OT_motion_remove(Operator):  # type: ignore[misc]
@@ -61,7 +87,18 @@ class RESTAGE_OT_motion_remove(Operator):  # type: ignore[misc]
     __annotations__ = {"index": IntProperty(options={"HIDDEN"})}
 
     def execute(self, context: Any) -> set[str]:
-        strips.shown_scene(context).restage.motions.remove(self.index)
+        stack.remove(strips.shown_scene(context), "motions", self.index)
+        return {"FINISHED"}
+
+
+class RESTAGE_OT_looks_remove(Operator):  # type: ignore[misc]
+    """Take these looks off the list; their file or what was learned stays"""
+
+    bl_idname, bl_label, bl_options = "restage.looks_remove", "Remove Looks", {"UNDO"}
+    __annotations__ = {"index": IntProperty(options={"HIDDEN"})}
+
+    def execute(self, context: Any) -> set[str]:
+        stack.remove(strips.shown_scene(context), "looks", self.index)
         return {"FINISHED"}
 
 
@@ -97,6 +134,8 @@ class RESTAGE_OT_take_settings(Operator):  # type: ignore[misc]
 CLASSES = (
     RESTAGE_OT_motion_add,
     RESTAGE_OT_motion_remove,
+    RESTAGE_OT_looks_add,
+    RESTAGE_OT_looks_remove,
     RESTAGE_OT_new_seed,
     RESTAGE_OT_take_settings,
 )

@@ -5,9 +5,10 @@ from typing import Any
 
 from bpy.types import Panel
 
-from . import facts, strips
+from . import facts, sources, strips
 from .backend.api.protocol import Edit, Sampling
 from .drawing import big_button, draw_environment, draw_field, draw_job, words, wrapped
+from .drawing_stack import draw_stack
 from .properties import METHODS, NOT_ASKED
 from .requests_from_scene import made_by
 from .session import session
@@ -66,8 +67,9 @@ class RESTAGE_PT_learn(Tab):
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         column = layout.column()
-        column.enabled = not strips.why_not_a_source(strip)
-        if column.enabled:
+        usable = not strips.why_not_a_source(strip)
+        column.enabled = usable or (sources.only_looks(scene.restage) and sources.listed(scene.restage))
+        if usable:
             words(column, strip.restage, "motion", "moving in a circle")
             words(column, strip.restage, "looks", "a red ball over a green field")
         column.label(text="How long to learn")
@@ -102,8 +104,7 @@ class RESTAGE_PT_make(Tab):
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         settings = scene.restage
-        layout.label(text="Move like")
-        draw_motions(layout, settings)
+        draw_stack(layout, settings, session.span(scene))
         words(layout, settings, "prompt", "a blue star over a brown ground")
         row = layout.row(align=True)
         seed = row.row(align=True)
@@ -116,22 +117,6 @@ class RESTAGE_PT_make(Tab):
         column.label(text="Or remake the selected strip from the prompt")
         column.prop(settings, "follow", slider=True, text="Follow the strip")
         big_button(column, "restage.edit", "MODIFIER")
-
-
-def draw_motions(layout: Any, settings: Any) -> None:
-    """A slider for each, with why it cannot act where it cannot."""
-    column = layout.column(align=True)
-    for i, motion in enumerate(settings.motions):
-        reason = session.why_not_motion(settings, motion)
-        row = column.row(align=True)
-        row.alert = bool(reason)
-        row.prop(motion, "strength", text=motion.title, slider=True)
-        row.operator("restage.motion_remove", text="", icon="X").index = i
-        if reason:
-            wrapped(column, f"{reason}.", "ERROR")
-    column.operator("restage.motion_add", icon="ADD")
-    if len(settings.motions) > 1:
-        column.prop(settings, "balance", slider=True)
 
 
 class RESTAGE_PT_make_options(Tab):

@@ -16,10 +16,11 @@ from bpy.props import (
 )
 from bpy.types import PropertyGroup
 
-from .backend.api.protocol import Edit, Finish, Generate, Learn, Motion, Sampling
+from .backend.api.protocol import Clip, Edit, Finish, Generate, Learn, Motion, Sampling
 from .backend.api.settings import Method
 
 OWN = "own_"  # before a field's name: whether the artist sets it, for fields that may be None
+SOURCES = ("clips", "stills", "regular")  # lists of what is learned from besides the active strip
 NOT_ASKED = ("rate", "length")  # of Sampling: the scene says them
 STARTS = {  # where a number that a base has its own value for stands before the artist moves it
     "frames": 16, "width": 256, "height": 256, "steps": 30, "guidance": 9.0, "inversion_steps": 50,
@@ -157,6 +158,24 @@ RestageMotion = group(
     path=StringProperty(name="Folder", subtype="DIR_PATH"),
     title=StringProperty(name="Motion"),
     strength=property_of(Motion, "strength"),
+    over_time=BoolProperty(
+        name="Over Time",
+        description="Let the strength follow its keyframes over the frames of the new clip",
+    ),
+)
+
+RestageSource = group(
+    "RestageSource",
+    path=StringProperty(name="File", subtype="FILE_PATH"),
+    title=StringProperty(name="Name"),
+    looks=StringProperty(
+        name="What is seen",
+        description="In a few words; of a clip of a related motion all words, how it moves too",
+    ),
+    first_frame=property_of(Clip, "first_frame"),
+    own_frame_count=BoolProperty(name="Part of the file"),
+    frame_count=property_of(Clip, "frame_count", default=1),
+    reverse=BoolProperty(name="Backwards"),
 )
 
 RestageStrip = group(
@@ -188,6 +207,9 @@ RestageScene = group(
     steps=IntProperty(name="Steps", description="Learning steps", default=300, min=1, max=100_000),
     method=EnumProperty(name="Method", description="The paper whose way is taken", items=METHOD_ITEMS),
     motions=CollectionProperty(type=RestageMotion),
+    looks=CollectionProperty(type=RestageMotion),
+    **{name: CollectionProperty(type=RestageSource) for name in SOURCES},
+    **{f"{name}_index": IntProperty(options={"HIDDEN"}) for name in SOURCES},
     prompt=StringProperty(
         name="Prompt", description="What is to be seen in the new clip: a blue star over a brown ground"
     ),
@@ -214,4 +236,12 @@ RestageScene = group(
     **{name: PointerProperty(type=made) for name, made in METHOD_GROUPS.items()},
 )
 
-CLASSES = (RestageSampling, RestageFinish, *METHOD_GROUPS.values(), RestageMotion, RestageStrip, RestageScene)
+CLASSES = (
+    RestageSampling,
+    RestageFinish,
+    *METHOD_GROUPS.values(),
+    RestageMotion,
+    RestageSource,
+    RestageStrip,
+    RestageScene,
+)

@@ -10,10 +10,9 @@ from typing import Any
 
 import bpy
 
-from . import strips
+from . import facts, sources, stack, strips
 from .backend.api.library import default_library
-from .backend.api.presets import read_preset
-from .backend.api.protocol import Compute, Edit, Finish, Generate, Learn, Motion, Sampling
+from .backend.api.protocol import Compute, Edit, Finish, Generate, Learn, Sampling
 from .backend.api.values import from_plain, to_plain
 from .backend.errors import UserError
 from .properties import METHODS, NOT_ASKED, set_value, set_values, value_of, values_of
@@ -34,7 +33,11 @@ def why_not_learn(context: Any) -> str:
     """Why nothing can be learned now, in a sentence; nothing when it can. For `poll`: reads no file."""
     scene = strips.shown_scene(context)
     strip = strips.active_strip(scene)
-    if reason := strips.why_not_a_source(strip) or why_not_base(scene):
+    settings = scene.restage
+    if sources.only_looks(settings) and sources.listed(settings):
+        return why_not_base(scene) or sources.why_not(settings)
+    reason = strips.why_not_a_source(strip) or why_not_base(scene) or sources.why_not(settings)
+    if reason or sources.only_looks(settings):
         return reason
     return "" if strip.restage.motion.strip() else "Write how it moves first"
 
@@ -54,18 +57,24 @@ def why_not_edit(context: Any) -> str:
 
 
 def learn(context: Any) -> Learn:
-    """Learn the motion of the active strip. Raises UserError when its file cannot be used."""
+    """Learn the motion of the active strip. Raises UserError when a file cannot be used."""
     scene = strips.shown_scene(context)
-    strip = strips.active_strip(scene)
-    settings, motion = scene.restage, strip.restage.motion.strip()
-    method = METHODS[settings.method]
-    job = uuid.uuid4().hex
+    strip, settings = strips.active_strip(scene), scene.restage
+    usable = not (sources.only_looks(settings) and strips.why_not_a_source(strip))
+    given = sources.given(settings, strips.clip_of(strip, scene) if usable else None)
+    motion, job = strip.restage.motion.strip() if usable else "", uuid.uuid4().hex
+    method, title = METHODS[settings.method], motion[:1].upper() + motion[1:]
+    if sources.only_looks(settings):
+        seen = (*given["clips"], *given["stills"])[0].looks
+        title = f"Looks: {seen}" if seen else "Looks"
     return Learn(
         job=job,
-        clips=(strips.clip_of(strip, scene),),
+        clips=given["clips"],
+        stills=given["stills"],
+        regular=given["regular"],
         motion=motion,
-        title=motion[:1].upper() + motion[1:],
-        out=str(library(context) / "presets" / f"{file_name(motion)}-{job[:6]}"),
+        title=title,
+        out=str(library(context) / "presets" / f"{file_name(title)}-{job[:6]}"),
         base=settings.base,
         method=values_of(method, getattr(settings, settings.method)),
         quality=settings.quality,
@@ -124,11 +133,7 @@ def take_settings(request: Generate | Edit, settings: Any) -> None:
     """Set the panel as it was when `request` was made, so that the same buttons make it again."""
     settings.prompt, settings.base, settings.count = request.prompt, request.base, 1
     settings.seed, settings.keep_seed = request.seed, True
-    settings.motions.clear()
-    for motion in request.motions:
-        row = settings.motions.add()
-        row.path, row.strength = motion.path, motion.strength
-        row.title = preset_title(Path(motion.path))
+    stack.restore(request, settings.id_data, facts.base_of(request.base, library(bpy.context)))
     set_values(Sampling, settings.sampling, request.sampling, NOT_ASKED)
     set_values(Finish, settings.finish, request.finish)
     settings.as_long, settings.balance = request.sampling.length is not None, request.balance
@@ -137,15 +142,6 @@ def take_settings(request: Generate | Edit, settings: Any) -> None:
         set_value(settings, "inversion_steps", request.inversion_steps)
     else:
         set_value(settings, "start", request.follow)
-
-
-def preset_title(folder: Path) -> str:
-    """Raises nothing: a motion that is gone goes by its folder's name, and the panel says that it is gone."""
-    try:
-        preset = read_preset(folder)
-    except UserError:
-        return folder.name
-    return preset.title or preset.motion
 
 
 def new_seed() -> int:
@@ -165,7 +161,7 @@ def _prompted(context: Any) -> dict[str, Any]:
         "job": job,
         "prompt": settings.prompt.strip(),
         "out": str(results(context) / f"{file_name(settings.prompt)}-{job[:6]}.mp4"),
-        "motions": tuple(Motion(path=m.path, strength=m.strength) for m in settings.motions),
+        **stack.parts(scene, facts.base_of(settings.base, library(context))),
         "base": settings.base,
         "seed": settings.seed,
         "count": settings.count,

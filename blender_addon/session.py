@@ -12,7 +12,9 @@ from .backend.api import environment, interrupted
 from .backend.api.client import Backend
 from .backend.api.library import default_library
 from .backend.api.protocol import Cancelled, Failed, Finished, Learn, Message, Preview, Progress, Request
+from .backend.errors import UserError
 from .jobs import Job
+from .over_time import Span, span_of
 from .requests_from_scene import library
 from .set_up import SetUp
 
@@ -57,15 +59,32 @@ class Session:
 
     def why_not_motions(self, settings: Any) -> str:
         """Why the motions that a scene has chosen cannot act, in a sentence; nothing when they can."""
-        for motion in settings.motions:
-            if motion.strength != 0 and (reason := self.why_not_motion(settings, motion)):
+        for motion in (*settings.motions, *settings.looks):
+            acts = motion.strength != 0 or motion.over_time
+            if acts and (reason := self.why_not_motion(settings, motion)):
                 return f"{motion.title}: {reason[:1].lower()}{reason[1:]}"
         return ""
 
     def why_not_motion(self, settings: Any, motion: Any) -> str:
         if motion.path not in self.motions:  # the next tick will look
             return ""
-        return facts.why_not_on(self.bases.get(settings.base), self.motions[motion.path])
+        learned = self.motions[motion.path]
+        if learned is None and motion.path.endswith(facts.LORAS):
+            return "Its file is not there any more"
+        return facts.why_not_on(self.bases.get(settings.base), learned)
+
+    def must_say(self, settings: Any, row: Any) -> str:
+        """What the prompt does not say and must for these looks to be seen; nothing when it does."""
+        learned = self.motions.get(row.path)
+        return learned.say if learned and facts.SUBJECT not in settings.prompt else ""
+
+    def span(self, scene: Any) -> Span | str:
+        """Where on the timeline a new clip will lie, or why that is not known."""
+        base = self.bases.get(scene.restage.base, facts.Base(scene.restage.base))
+        try:
+            return span_of(scene, base)
+        except UserError as error:
+            return error.message
 
     def submit(self, request: Request, place: strips.Place, title: str) -> None:
         """Send a request, starting the backend if need be. Raises UserError when that cannot be done."""
@@ -130,7 +149,8 @@ class Session:
         before, self.environment = self.environment, environment.state(where)
         settings = [scene.restage for scene in bpy.data.scenes]
         bases = {one.base for one in settings} - self.bases.keys()
-        motions = {motion.path for one in settings for motion in one.motions} - self.motions.keys()
+        rows = [row for one in settings for row in (*one.motions, *one.looks)]
+        motions = {row.path for row in rows} - self.motions.keys()
         self.bases |= {base: facts.base_of(base, where) for base in bases}
         self.motions |= {path: facts.learned_in(Path(path)) for path in motions}
         news = self._find_interrupted(where) or bool(bases or motions)

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from .exchange import Export, Import
 from .finishing import Finish
 from .settings import CustomizeAVideo, Method
 from .values import ProtocolError, check, described, from_plain, limited, to_plain, value
@@ -23,10 +24,12 @@ __all__ = [
     "Clip",
     "Compute",
     "Edit",
+    "Export",
     "Failed",
     "Finish",
     "Finished",
     "Generate",
+    "Import",
     "Key",
     "Learn",
     "Looks",
@@ -246,9 +249,9 @@ class Cancelled:
     job: str
 
 
-Request = Learn | Generate | Edit
+Request = Learn | Generate | Edit | Import | Export
 Outcome = Finished | Failed | Cancelled  # every job ends in exactly one
-Message = Learn | Generate | Edit | Cancel | Ready | Progress | Preview | Finished | Failed | Cancelled
+Message = Request | Cancel | Ready | Progress | Preview | Outcome
 
 
 def per_frame(strength: float, curve: Sequence[Key], frames: int) -> tuple[float, ...]:

@@ -204,6 +204,11 @@ STEPS: Mapping[type, Callable[[int], Steps]] = {
     MotionToken: lambda clips: {"draft": 300, "normal": 1000, "best": 3000},
 }
 
+TAKES: Mapping[type, frozenset[str]] = {  # method → what it learns from besides one clip
+    MotionDirector: frozenset({"clips", "stills"}),
+    MotionToken: frozenset({"clips", "stills", "regular"}),
+}
+
 NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     (
         CustomizeAVideo,

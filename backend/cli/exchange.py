@@ -1,15 +1,14 @@
 """`restage presets import` and `export`: motions from and for other programs."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from backend.api.exchange import Format
 from backend.api.protocol import Compute
 from backend.cli import options as o
 from backend.tasks.run import Run
-
-Format = Literal["diffusers", "comfyui"]
 
 
 def register(presets: typer.Typer) -> None:

@@ -180,7 +180,6 @@ class Method:
     kept_word: str = ""  # the new word that is, if any
     kind: Literal["subject", "style"] = "subject"  # what the preset holds: a motion, or only looks
     beside: tuple[Beside, ...] = ()
-    takes: frozenset[str] = frozenset()  # what it can learn from besides clips: "stills", "regular"
     crops: tuple[float, float] | None = None  # single frames cut to a random share between these
     follow: float = 0.0  # recommended with the motion
     notes: tuple[str, ...] = ()  # what the artist should know of how it was learned

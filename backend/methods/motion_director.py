@@ -30,8 +30,6 @@ STILLS = "looks of stills"
 
 
 class DualPath(Method):
-    takes = frozenset({"stills"})
-
     def __init__(self, settings: MotionDirector, material: Material) -> None:
         s = settings
         self.learning_rate, self.spatial_rate = chosen(s.learning_rate), chosen(s.spatial_learning_rate)

@@ -32,8 +32,6 @@ PERSON = "person"  # what X* starts from when nothing is said of the stills
 
 
 class RareToken(Method):
-    takes = frozenset({"stills", "regular"})
-
     def __init__(self, settings: MotionToken, material: Material) -> None:
         s = settings
         self.settings, self.looks = s, material.looks

@@ -1,6 +1,6 @@
-"""What can be asked for: learn, generate, edit."""
+"""What can be asked for: learn, generate, edit, import, export."""
 
-from backend.api.protocol import Edit, Generate, Learn, Request
+from backend.api.protocol import Edit, Export, Generate, Import, Learn, Request
 from backend.api.values import check
 from backend.tasks.run import Result, Run
 
@@ -13,6 +13,7 @@ def perform(request: Request, run: Run) -> Result:
 
     refuse_early(request)
     from backend.tasks.edit import edit
+    from backend.tasks.exchange import perform_export, perform_import
     from backend.tasks.generate import generate
     from backend.tasks.learn import learn
 
@@ -23,3 +24,7 @@ def perform(request: Request, run: Run) -> Result:
             return generate(request, run)
         case Edit():
             return edit(request, run)
+        case Import():
+            return perform_import(request, run)
+        case Export():
+            return perform_export(request)

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from backend.api.presets import read_preset
-from backend.api.protocol import Clip, Edit, Generate, Learn, Request
+from backend.api.protocol import Clip, Edit, Export, Generate, Import, Learn, Request
 from backend.errors import UserError
 from backend.media import clips
 
@@ -13,9 +13,13 @@ from backend.media import clips
 def refuse_early(request: Request) -> None:
     """Raises UserError for clips that cannot be read, motions that are none, and results with no place."""
     check_place(Path(request.out))
+    if isinstance(request, Import) and not Path(request.path).is_file():
+        raise UserError(f"There is no file {request.path}.", "Choose a LoRA, or MotionDirector's .pt.")
+    if isinstance(request, Export):
+        read_preset(Path(request.motion))
     for clip in sources(request):
         clips.read(clip, frames=2, fps=Fraction(1), size=(32, 32))
-    if not isinstance(request, Learn):
+    if isinstance(request, Generate | Edit):
         for motion in request.motions:
             read_preset(Path(motion.path))
         for looks in request.looks:
@@ -25,11 +29,11 @@ def refuse_early(request: Request) -> None:
 
 def sources(request: Request) -> tuple[Clip, ...]:
     match request:
-        case Learn(clips=learned):
-            return learned
+        case Learn(clips=learned, regular=regular):
+            return learned + regular
         case Edit(clip=edited):
             return (edited,)
-        case Generate():
+        case Generate() | Import() | Export():
             return ()
 
 

@@ -3,19 +3,32 @@
 import re
 import shutil
 from pathlib import Path
-from typing import Literal
 
+from backend.api.exchange import Format
 from backend.api.library import write_whole
 from backend.api.presets import BaseWeights, Preset, read_preset, replace_folder, write_preset
-from backend.api.protocol import Rate
+from backend.api.protocol import Compute, Export, Import, Rate
 from backend.diffusion.adapters import Lora
 from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.families.lora_files import comfyui_file, diffusers_file, model_spec, read_lora_file
-from backend.tasks.bases import read_lora
+from backend.tasks.bases import open_base, read_lora
+from backend.tasks.run import Result, Run
 
-Format = Literal["diffusers", "comfyui"]
+
+def perform_import(request: Import, run: Run) -> Result:
+    """Into a new folder in `request.out`. Raises UserError as `import_motion` does."""
+    family = open_base(request.base, Compute(device="cpu"), run)  # only its layers' names are asked
+    place = Path(request.out)
+    folder, note = import_motion(Path(request.path), request.words, request.title, family, place)
+    return Result((str(folder),), (note,) if note else ())
+
+
+def perform_export(request: Export) -> Result:
+    """Raises UserError as `export_motion` does."""
+    export_motion(Path(request.motion), request.format, request.base, Path(request.out))
+    return Result((request.out,), (f"Written: {request.out}",))
 
 
 def import_motion(path: Path, words: str, title: str, family: Family, presets: Path) -> tuple[Path, str]:
@@ -30,7 +43,7 @@ def import_motion(path: Path, words: str, title: str, family: Family, presets: P
     if all(family.frame_layer(module) == module for module in modules):
         raise UserError(
             f"{path.name} changes looks, not motion: none of its layers sees several frames.",
-            "Use it as it is, for the looks of new clips: --lora on the command line.",
+            "Use it for the looks of new clips: under “Look like” in Blender, with --lora in a terminal.",
         )
     title = title.strip() or words.strip()
     folder = _free_place(presets, title)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.api.protocol import Learn
-from backend.api.settings import STEPS, CustomizeAVideo, MotionDirector, check_sense, resolved
+from backend.api.settings import STEPS, TAKES, CustomizeAVideo, MotionDirector, check_sense, resolved
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.methods import METHODS
@@ -32,7 +32,7 @@ def learn(request: Learn, run: Run) -> Result:
     request = settled(request, family)
     given = given_absorber(request, family)
     method = build_method(request, given)
-    check_taken(request, method)
+    check_taken(request)
     places(method, Path(request.out))
     request = replace(request, motion=method.motion_words(request.motion.strip()))
     prepared = prepare(request, method, family, run, given.hash)
@@ -54,13 +54,14 @@ def check_material(request: Learn) -> None:
         raise UserError("The motion has no words.", "Say how it moves, such as: moving in a circle.")
 
 
-def check_taken(request: Learn, method: Method) -> None:
+def check_taken(request: Learn) -> None:
     """Raises UserError for what is given and would not be used."""
     name = str(type(request.method).__doc__).split(" (")[0]
+    takes = TAKES.get(type(request.method), frozenset())
     wants = getattr(request.method, "regularization", "given clips") == "given clips"
-    if request.stills and "stills" not in method.takes:
+    if request.stills and "stills" not in takes:
         raise UserError(f"{name} learns nothing from stills.", "Leave them out, or use another method.")
-    if request.regular and not ("regular" in method.takes and wants):
+    if request.regular and not ("regular" in takes and wants):
         raise UserError(
             f"Regularization clips are given, and {name} is not to use them.",
             "Leave them out, or choose the motion token with “given clips”.",

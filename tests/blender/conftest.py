@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.media import clips
 
@@ -81,6 +82,14 @@ def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i, frame in enumerate(frames):
         frame[24:40, 4 + 2 * i : 20 + 2 * i] = 240
     clips.write(path, frames, Fraction(30000, 1001), {})
+    return path
+
+
+@pytest.fixture(scope="session")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of 64×48 pixels."""
+    path = tmp_path_factory.mktemp("stills") / "still.png"
+    Image.fromarray(np.full((48, 64, 3), 120, np.uint8)).save(path)
     return path
 
 

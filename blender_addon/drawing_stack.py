@@ -1,0 +1,77 @@
+"""The lists of motions and looks that act on new clips. Drawing only."""
+
+from typing import Any
+
+from bpy.types import Menu
+
+from . import over_time
+from .drawing import wrapped
+from .over_time import Span
+from .session import session
+
+
+def draw_stack(layout: Any, settings: Any, span: Span | str) -> None:
+    """`span` is where the new clip will lie, or why that is not known."""
+    column = layout.column(align=True)
+    column.label(text="Move like")
+    for i, motion in enumerate(settings.motions):
+        row = draw_row(column, settings, motion)
+        row.context_pointer_set("restage_motion", motion)
+        row.menu("RESTAGE_MT_motion", text="", icon="DOWNARROW_HLT")
+        row.operator("restage.motion_remove", text="", icon="X").index = i
+        draw_below(column, settings, motion, span)
+    row = column.row(align=True)
+    row.operator("restage.motion_add", icon="ADD")
+    row.operator("restage.motion_open", text="", icon="FILE_FOLDER")
+    if len(settings.motions) > 1:
+        column.prop(settings, "balance", slider=True)
+    column = layout.column(align=True)
+    column.label(text="Look like")
+    for i, looks in enumerate(settings.looks):
+        row = draw_row(column, settings, looks)
+        row.operator("restage.looks_remove", text="", icon="X").index = i
+        draw_below(column, settings, looks, span)
+    row = column.row(align=True)
+    row.operator("restage.looks_add", icon="ADD")
+    row.operator("restage.looks_open", text="", icon="FILE_FOLDER")
+
+
+def draw_row(column: Any, settings: Any, acting: Any) -> Any:
+    """The slider, with its keyframe while it changes over time, and the toggle for that; → the row."""
+    row = column.row(align=True)
+    row.alert = bool(session.why_not_motion(settings, acting))
+    row.prop(acting, "strength", text=acting.title, slider=True)
+    if acting.over_time:
+        row.prop_decorator(acting, "strength")
+    row.prop(acting, "over_time", text="", icon="FCURVE")
+    return row
+
+
+def draw_below(column: Any, settings: Any, acting: Any, span: Span | str) -> None:
+    """Why it cannot act, what will be sent of a strength over time, and what a prompt must say."""
+    if reason := session.why_not_motion(settings, acting):
+        wrapped(column, f"{reason}.", "ERROR")
+    if acting.over_time:
+        words = span if isinstance(span, str) else over_time.in_words(acting, span)
+        wrapped(column, words, "ERROR" if isinstance(span, str) else "FCURVE")
+        if over_time.curve_of(acting) is None:
+            wrapped(column, "Move the playhead, set the strength and click its dot, or press I over it.")
+    if say := session.must_say(settings, acting):
+        wrapped(column, f"Say “{say}” in the prompt.", "INFO")
+
+
+class RESTAGE_MT_motion(Menu):  # type: ignore[misc]
+    """What can be done with one motion besides making clips; its row puts it into the context."""
+
+    bl_label = "Motion"
+
+    def draw(self, context: Any) -> None:
+        folder = context.restage_motion.path
+        for name, program in (("comfyui", "ComfyUI"), ("diffusers", "diffusers")):
+            text = f"Export for {program}"
+            export = self.layout.operator("restage.motion_export", text=text, icon="EXPORT")
+            export.folder, export.format = folder, name
+        self.layout.operator("restage.open", text="Open Its Folder", icon="FILE_FOLDER").path = folder
+
+
+CLASSES = (RESTAGE_MT_motion,)

@@ -1,0 +1,128 @@
+"""Buttons, and files dropped on the sequencer, that bring motions and looks in and take motions out."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.types import FileHandler, Operator
+
+from . import exchange, stack, strips
+from .backend.api.exchange import Format
+from .operators import Asking, allowed, attempt
+from .session import session
+
+FOR = {"comfyui": "ComfyUI", "diffusers": "diffusers"}  # programs by their own names
+
+
+def a_file(pattern: str = "*.safetensors;*.pt") -> dict[str, Any]:
+    """The properties of an operator that gets one from the file browser, or by being dropped."""
+    return {
+        "filepath": StringProperty(subtype="FILE_PATH", options={"HIDDEN", "SKIP_SAVE"}),
+        "filter_glob": StringProperty(default=pattern, options={"HIDDEN"}),
+    }
+
+
+def browse(operator: Any, context: Any) -> set[str]:
+    context.window_manager.fileselect_add(operator)
+    return {"RUNNING_MODAL"}
+
+
+class RESTAGE_OT_motion_open(Operator):  # type: ignore[misc]
+    """Make a motion of another program's file: a LoRA of diffusers or ComfyUI, or a .pt of MotionDirector"""
+
+    bl_idname, bl_label = "restage.motion_open", "Import Motion from File"
+    __annotations__ = a_file()
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        return browse(self, context)
+
+    def execute(self, context: Any) -> set[str]:
+        return bpy.ops.restage.motion_import("INVOKE_DEFAULT", filepath=self.filepath)  # type: ignore[no-any-return]
+
+
+class RESTAGE_OT_motion_import(Asking):
+    """Make a motion of this file, which says how a base moves, under the words that it answers to"""
+
+    bl_idname, bl_label = "restage.motion_import", "Import Motion"
+    __annotations__ = {
+        **a_file(),
+        "words": StringProperty(name="How it moves", description="Such as: moving in a circle"),
+        "title": StringProperty(name="Name", description="Its words unless given"),
+    }
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return allowed(cls, session.why_not())
+
+    def invoke(self, context: Any, event: Any) -> Any:
+        self.words, self.title = exchange.words_in(Path(self.filepath)), ""
+        return context.window_manager.invoke_props_dialog(self, width=400)
+
+    def request(self, context: Any) -> Any:
+        return exchange.import_motion(context, self.filepath, self.words, self.title)
+
+
+class RESTAGE_OT_motion_export(Asking):
+    """Write this motion as one .safetensors file for another program"""
+
+    bl_idname, bl_label = "restage.motion_export", "Export Motion"
+    __annotations__ = {
+        **a_file("*.safetensors"),
+        "check_existing": BoolProperty(default=True, options={"HIDDEN"}),
+        "folder": StringProperty(options={"HIDDEN", "SKIP_SAVE"}),
+        "format": EnumProperty(name="For", items=[(name, FOR[name], "") for name in get_args(Format)]),
+    }
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return allowed(cls, session.why_not())
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        self.filepath = f"{Path(self.folder).name}.safetensors"
+        return browse(self, context)
+
+    def request(self, context: Any) -> Any:
+        return exchange.export_motion(context, self.folder, self.filepath, self.format)
+
+
+class RESTAGE_OT_looks_open(Operator):  # type: ignore[misc]
+    """Let somebody's LoRA for images, from a file, act on how new clips look"""
+
+    bl_idname, bl_label, bl_options = "restage.looks_open", "Add Looks from File", {"UNDO"}
+    __annotations__ = a_file()
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        return self.execute(context) if self.filepath else browse(self, context)
+
+    def execute(self, context: Any) -> set[str]:
+        looks = strips.shown_scene(context).restage.looks
+        return attempt(self, lambda: stack.add_file(looks, self.filepath))
+
+
+class Dropped(FileHandler):  # type: ignore[misc]
+    bl_file_extensions = ".safetensors;.pt"
+
+    @classmethod
+    def poll_drop(cls, context: Any) -> bool:
+        return bool(context.area and context.area.type == "SEQUENCE_EDITOR")
+
+
+class RESTAGE_FH_motion(Dropped):
+    """A LoRA dropped on the sequencer: Blender asks which of the two it is."""
+
+    bl_idname, bl_label, bl_import_operator = "RESTAGE_FH_motion", "Motion", "restage.motion_import"
+
+
+class RESTAGE_FH_looks(Dropped):
+    bl_idname, bl_label, bl_import_operator = "RESTAGE_FH_looks", "Looks", "restage.looks_open"
+
+
+CLASSES = (
+    RESTAGE_OT_motion_open,
+    RESTAGE_OT_motion_import,
+    RESTAGE_OT_motion_export,
+    RESTAGE_OT_looks_open,
+    RESTAGE_FH_motion,
+    RESTAGE_FH_looks,
+)

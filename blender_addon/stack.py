@@ -1,0 +1,88 @@
+"""The rows of motions and looks that act on new clips → what requests say of them, and back."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import over_time, strips
+from .backend.api.presets import read_preset
+from .backend.api.protocol import Edit, Generate, Looks, Motion
+from .backend.errors import UserError
+from .facts import Base, is_lora
+from .over_time import FRAMES, Span
+
+ROWS = ("motions", "looks")
+
+
+def parts(scene: Any, base: Base) -> dict[str, Any]:
+    """The fields `motions` and `looks` of a request. Looks that were learned here are presets, as motions
+    are. Raises UserError where the length of the clip, for a strength over time, is not known.
+    """
+    settings = scene.restage
+    rows = [*settings.motions, *settings.looks]
+    span = over_time.span_of(scene, base) if any(row.over_time for row in rows) else Span(0, 1, 2)
+    said = [(Path(row.path), over_time.said(row, span)) for row in rows]
+    return {
+        "motions": tuple(Motion(path=str(path), **s) for path, s in said if not is_lora(path)),
+        "looks": tuple(Looks(path=str(path), **s) for path, s in said if is_lora(path)),
+    }
+
+
+def restore(request: Generate | Edit, scene: Any, base: Base) -> None:
+    """The rows as they were when `request` was made, over the time that the active strip takes."""
+    for name in ROWS:
+        rows = getattr(scene.restage, name)
+        for index in reversed(range(len(rows))):
+            remove(scene, name, index)
+    strip = strips.active_strip(scene)
+    frames = request.sampling.frames or (base.window[0] if base.window else FRAMES)
+    span = Span(getattr(strip, strips.START), getattr(strip, strips.DURATION), frames)
+    acting: tuple[Motion | Looks, ...] = (*request.motions, *request.looks)
+    for one in acting:
+        rows = scene.restage.motions if is_motion(one) else scene.restage.looks
+        over_time.lay(add(rows, Path(one.path), one.strength), one.curve, span)
+
+
+def add_learned(scene: Any, folder: Path) -> Any:
+    """A preset's row on the list it belongs to."""
+    moves = is_motion(Motion(path=str(folder)))
+    return add(scene.restage.motions if moves else scene.restage.looks, folder)
+
+
+def is_motion(one: Motion | Looks) -> bool:
+    """Whether it moves: looks that were learned are presets too. One that is gone counts as what it was."""
+    if isinstance(one, Looks):
+        return False
+    try:
+        return read_preset(Path(one.path)).kind != "style"
+    except UserError:
+        return True
+
+
+def add(rows: Any, path: Path, strength: float | None = None) -> Any:
+    """A row for a preset folder or a LoRA's file; None is the strength that the preset recommends."""
+    row = rows.add()
+    row.path, row.title, row.strength = str(path), path.stem, 1.0 if strength is None else strength
+    if is_lora(path):
+        return row
+    try:
+        preset = read_preset(path)
+    except UserError:  # it is gone, and the panel says so
+        return row
+    row.title = preset.title or preset.motion or preset.looks
+    row.strength = preset.strength if strength is None else strength
+    return row
+
+
+def add_file(rows: Any, name: str) -> None:
+    """Raises UserError for what cannot be a LoRA."""
+    path = Path(bpy.path.abspath(name)).resolve()
+    if not path.is_file() or not is_lora(path):
+        raise UserError(f"{path.name} is not a file with a LoRA.", "Choose one that ends in .safetensors.")
+    add(rows, path)
+
+
+def remove(scene: Any, name: str, index: int) -> None:
+    over_time.forget(scene, name, index)
+    getattr(scene.restage, name).remove(index)

@@ -1,0 +1,232 @@
+"""Inside Blender, without a backend: strengths over time, looks, and lists of what is learned from."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+sys.path.insert(0, str(Path(__file__).parent))
+import driving
+
+given = driving.arguments()
+session = driving.install(given["zip"])
+folder = Path(given["folder"])
+strips, requests = driving.module("strips"), driving.module("requests_from_scene")
+presets, protocol = driving.module("backend.api.presets"), driving.module("backend.api.protocol")
+facts, over_time = driving.module("facts"), driving.module("over_time")
+told: dict[str, Any] = {"version": bpy.app.version_string}
+
+
+def settings() -> Any:
+    return bpy.context.scene.restage
+
+
+def preset(name: str, kind: str = "subject", words: str = "") -> str:
+    """A motion, or looks, in the library, as if learned on the starter."""
+    base = facts.base_of("starter", folder / "library")
+    weights = presets.BaseWeights(
+        base=base.name, architecture=base.architecture, fingerprint="1", file="starter.safetensors"
+    )
+    motion = "" if kind == "style" else name.lower()
+    made = presets.Preset(title=name, motion=motion, kind=kind, looks=words, weights=(weights,))
+    where = folder / "library" / "presets" / name
+    presets.write_preset(where, made)
+    return str(where)
+
+
+def sent() -> Any:
+    return requests.generate(bpy.context)
+
+
+def said(operator: Any, **settings: Any) -> str:
+    """The sentence with which an operator refuses; nothing when it does what it should."""
+    try:
+        operator(**settings)
+    except RuntimeError as error:
+        return str(error).removeprefix("Error: ").strip()
+    return ""
+
+
+def key(row: Any, frame: float, strength: float) -> None:
+    row.strength = strength
+    row.keyframe_insert("strength", frame=frame)
+
+
+def linear(row: Any) -> None:
+    for point in over_time.curve_of(row).keyframe_points:
+        point.interpolation = "LINEAR"
+
+
+def strengths(motion: Any) -> Any:
+    return [key.strength for key in motion.curve] or round(motion.strength, 3)
+
+
+def over_the_clip() -> dict[str, Any]:
+    """The starter makes 8 frames in a second: 24 frames of this timeline, from the strip's start at 10."""
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = 24, 1.0
+    driving.add_movie(given["movie"])
+    settings().base, settings().prompt = "starter", "a red ball"
+    seen: dict[str, Any] = {}
+    for path in [preset(name) for name in ("Circle", "Zoom", "Shake")]:
+        bpy.ops.restage.motion_add(folder=path)
+    circle, zoom, shake = settings().motions
+    key(circle, 10, 0.0)
+    key(circle, 31, 1.4)  # when the last of the 8 frames is shown
+    linear(circle)
+    circle.over_time = True
+    seen["rising"] = [strengths(motion) for motion in sent().motions]
+    seen["moments"] = [round(k.at, 3) for k in sent().motions[0].curve]
+    session.look()
+    seen["said"] = over_time.in_words(circle, session.span(scene))
+    circle.over_time = False
+    seen["switched off"] = len(sent().motions[0].curve)
+    circle.over_time = zoom.over_time = True
+    seen["without keyframes"] = [strengths(sent().motions[1]), over_time.in_words(zoom, session.span(scene))]
+    key(shake, 1, 0.5)
+    key(shake, 99, 0.5)
+    shake.over_time = True
+    seen["constant"] = [strengths(sent().motions[2]), over_time.in_words(shake, session.span(scene))]
+    seen["stretched"] = stretched()
+    settings().base = "somebody/never-fetched"
+    seen["unknown length"] = said(lambda: bpy.ops.restage.generate())
+    settings().base = "starter"
+    return seen
+
+
+def stretched() -> list[float]:
+    """Over the 48 frames of the strip, of which the keyframes take the first half."""
+    settings().as_long = True
+    try:
+        return strengths(sent().motions[0])
+    finally:
+        settings().as_long = False
+
+
+def rows_that_go() -> dict[str, Any]:
+    """Keyframes go with their row, and stay with the rows that follow it."""
+    before = strengths(sent().motions[0])
+    bpy.ops.restage.motion_remove(index=1)
+    seen = {"after the second": strengths(sent().motions[0]) == before}
+    seen["third is second"] = over_time.curve_of(settings().motions[1]) is not None
+    bpy.ops.restage.motion_remove(index=0)
+    seen["left"] = [settings().motions[0].title, over_time.curve_of(settings().motions[0]).evaluate(50)]
+    bpy.ops.restage.motion_remove(index=0)
+    bpy.ops.restage.motion_add(folder=preset("Circle"))
+    seen["a new row has none"] = over_time.curve_of(settings().motions[0]) is None
+    return seen
+
+
+def taken_back() -> dict[str, Any]:
+    """A result's settings give the same request again, with what changed over time."""
+    lora = folder / "lora.safetensors"
+    lora.write_bytes(b"")
+    keys = tuple(protocol.Key(at=i / 7, strength=round(0.1 * i, 4)) for i in range(8))
+    made = protocol.Generate(
+        job="old", prompt="a blue star", out="old.mp4", seed=4,
+        motions=(protocol.Motion(path=preset("Circle"), curve=keys),
+                 protocol.Motion(path=preset("Brush", "style", "ink"), strength=0.5)),
+        looks=(protocol.Looks(path=str(lora), strength=0.25, curve=()),),
+        sampling=protocol.Sampling(rate=protocol.Rate(num=24), length=48),
+    )  # fmt: skip
+    strip = strips.active_strip(bpy.context.scene)
+    strip[strips.REQUEST] = requests.as_json(made)
+    bpy.ops.restage.take_settings()
+    again = sent()
+    del strip[strips.REQUEST]
+    leave = ("job", "out", "compute")
+    return {
+        "rows": [[row.title, row.over_time] for row in (*settings().motions, *settings().looks)],
+        "differs": [n for n in vars(made) if n not in leave and getattr(made, n) != getattr(again, n)],
+    }
+
+
+def looks() -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    settings().looks.clear()
+    settings().motions.clear()
+    bpy.ops.restage.looks_add(folder=preset("Subject", "style", "a X* dog"))
+    bpy.ops.restage.looks_open(filepath=str(folder / "lora.safetensors"))
+    settings().looks[1].strength = 0.5
+    request = sent()
+    seen["sent"] = [[Path(one.path).name, one.strength] for one in (*request.motions, *request.looks)]
+    seen["edited"] = requests.edit(bpy.context).looks == request.looks
+    session.look()
+    seen["to say"] = [session.must_say(settings(), row) for row in settings().looks]
+    seen["offered"] = [name for _, name, _ in driving.module("operators_scene").find(bpy.context, "looks")]
+    seen["no LoRA"] = said(bpy.ops.restage.looks_open, filepath=given["movie"])
+    (folder / "lora.safetensors").unlink()
+    session.motions.clear()
+    session.look()
+    seen["gone"] = session.why_not_motions(settings())
+    bpy.ops.restage.looks_remove(index=1)
+    seen["left"] = [row.title for row in settings().looks]
+    return seen
+
+
+def sources() -> dict[str, Any]:
+    """What MotionDirector and the motion token are given besides the active strip."""
+    scene = bpy.context.scene
+    lists = driving.module("sources")
+    seen: dict[str, Any] = {"used": {}}
+    for method in ("CustomizeAVideo", "Vmc", "MotionDirector", "MotionToken"):
+        settings().method = method
+        seen["used"][method] = list(lists.used(settings()))
+    settings().MotionToken.regularization = "sampled clips"
+    seen["used"]["sampled"] = list(lists.used(settings()))
+    settings().MotionToken.regularization = "given clips"
+    first = strips.active_strip(scene)
+    first.restage.motion, first.restage.looks = "hopping", "a white square"
+    picture = strips.strips_in(scene.sequence_editor).new_image("still", given["picture"], 5, 1)
+    picture.restage.looks = "a dog"
+    for strip in strips.all_strips(scene):
+        strip.select = strip == picture
+    bpy.ops.restage.sources_strips(rows="stills")
+    seen["a picture is no clip"] = said(bpy.ops.restage.sources_strips, rows="clips")
+    picture.select, first.select = False, True
+    bpy.ops.restage.sources_strips(rows="clips")  # the active strip itself: it is sent once
+    movie = Path(given["movie"])
+    bpy.ops.restage.sources_files(rows="clips", directory=str(movie.parent), files=[{"name": movie.name}])
+    settings().clips[1].looks = "the whole file"
+    return seen | learned(movie)
+
+
+def learned(movie: Path) -> dict[str, Any]:
+    bpy.ops.restage.sources_files(rows="regular", directory=str(movie.parent), files=[{"name": movie.name}])
+    seen: dict[str, Any] = {"mute": requests.why_not_learn(bpy.context)}
+    settings().regular[0].looks = "a square rolling"
+    seen["can learn"] = requests.why_not_learn(bpy.context)
+    seen["token"] = given_to(requests.learn(bpy.context))
+    settings().method = "MotionDirector"
+    seen["director"] = given_to(requests.learn(bpy.context))
+    settings().method = "Vmc"
+    seen["vmc"] = given_to(requests.learn(bpy.context))
+    settings().method, settings().MotionDirector.learns = "MotionDirector", "looks"
+    bpy.ops.restage.sources_remove(rows="clips")
+    bpy.ops.restage.sources_remove(rows="clips")
+    bpy.context.scene.sequence_editor.active_strip = None
+    seen["stills alone"] = [requests.why_not_learn(bpy.context), given_to(requests.learn(bpy.context))]
+    seen["their title"] = requests.learn(bpy.context).title
+    text = folder / "notes.txt"
+    text.write_text("no picture")
+    seen["no picture"] = said(
+        bpy.ops.restage.sources_files, rows="stills", directory=str(folder), files=[{"name": "notes.txt"}]
+    )
+    for strip in strips.all_strips(bpy.context.scene):
+        strip.select = False
+    seen["nothing selected"] = said(bpy.ops.restage.sources_strips, rows="stills")
+    return seen
+
+
+def given_to(request: Any) -> dict[str, Any]:
+    return {
+        name: [[Path(clip.path).name, clip.frame_count, clip.looks] for clip in getattr(request, name)]
+        for name in ("clips", "stills", "regular")
+    }
+
+
+driving.new_scene()
+told["over time"], told["rows"], told["taken back"] = over_the_clip(), rows_that_go(), taken_back()
+told["looks"], told["sources"] = looks(), sources()
+driving.tell(**told)
