@@ -17,11 +17,12 @@ class RESTAGE_UL_sources(UIList):  # type: ignore[misc]
     ) -> None:
         row = layout.split(factor=0.4)
         row.label(text=item.title, icon="FILE_IMAGE" if sources.is_picture(item.path) else "FILE_MOVIE")
-        row.prop(item, "looks", text="", emboss=False, placeholder="What is seen")
+        words = "What is seen, and how it moves" if index_name == "regular_index" else "What is seen"
+        row.prop(item, "looks", text="", emboss=False, placeholder=words)
 
 
 class RESTAGE_PT_learn_sources(Tab):
-    bl_label, bl_parent_id, bl_order = "More to learn from", "RESTAGE_PT_learn", -1
+    bl_label, bl_parent_id = "More to learn from", "RESTAGE_PT_learn"
 
     @classmethod
     def poll(cls, context: Any) -> bool:

@@ -84,7 +84,7 @@ class Session:
         try:
             return span_of(scene, base)
         except UserError as error:
-            return error.message
+            return str(error)
 
     def submit(self, request: Request, place: strips.Place, title: str) -> None:
         """Send a request, starting the backend if need be. Raises UserError when that cannot be done."""

@@ -95,7 +95,8 @@ def export_motion(folder: Path, kind: Format, base: str, out: Path) -> None:
     if len(learned) != 1:
         on = ", ".join(w.base for w in preset.weights if w.file) or "no base"
         raise UserError(
-            f"The motion {preset.title!r} was learned on {on}.", "Choose one of these with --base."
+            f"The motion {preset.title!r} was learned on {on}.",
+            "Choose one of these: the base model in Blender, --base in a terminal.",
         )
     path = folder / "weights" / learned[0].file
     state, scale = read_lora(path)  # which also says whether the file is sound

@@ -1,4 +1,4 @@
-"""Inside Blender, with a backend: motions in from files and out to files, stills, looks, strength over time."""
+"""Inside Blender, with a backend: motions from and for files, stills, looks, strength over time."""
 
 import json
 import sys

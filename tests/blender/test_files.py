@@ -1,4 +1,4 @@
-"""Motions from and for other programs, stills, looks and strength over time, from the buttons to the results."""
+"""Motions from and for other programs, stills, looks, strength over time: from buttons to results."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Strengths over time, looks, and lists of what is learned from: what each of them sends, without a backend."""
+"""Strengths over time, looks, lists of what is learned from: what each sends, without a backend."""
 
 from pathlib import Path
 

@@ -19,7 +19,18 @@ from .conftest import HERE, LIMIT, arguments, gone, surroundings
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
 WIDTH, HEIGHT = 1600, 1200
-STATES = ["no strip", "strip", "learning", "made", "result", "failed", "options", "not set up", "preferences"]
+STATES = [
+    "no strip",
+    "strip",
+    "learning",
+    "made",
+    "result",
+    "failed",
+    "lists",
+    "options",
+    "not set up",
+    "preferences",
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +47,9 @@ def blender() -> Path:
 
 
 def test_the_tab_is_drawn_in_every_state_and_its_buttons_do_the_main_job(
-    blender: Path, display: Path, movie: Path, toy_base: Path, tmp_path: Path
+    blender: Path, display: Path, movie: Path, still: Path, toy_base: Path, tmp_path: Path
 ) -> None:
-    told = open_window(blender, display, tmp_path, movie=str(movie), base=str(toy_base))
+    told = open_window(blender, display, tmp_path, movie=str(movie), picture=str(still), base=str(toy_base))
     assert told["version"].startswith("5.2")
     assert told["jobs"] == [["Learn", "done"], ["Generate", "done"]]
     assert told["strips"]["movie"] == ["MOVIE", 1, 10, 48]

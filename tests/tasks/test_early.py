@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.api.protocol import Clip, Edit, Generate, Learn, Looks, Motion, Request
+from backend.api.protocol import Clip, Edit, Export, Generate, Import, Learn, Looks, Motion, Request
 from backend.errors import UserError
 from backend.tasks.early import refuse_early
 
@@ -78,3 +78,17 @@ def test_looks_that_are_not_there_are_refused(tmp_path: Path) -> None:
     looks = (Looks(path=str(tmp_path / "oil.safetensors")),)
     with pytest.raises(UserError, match=r"no LoRA .*oil\.safetensors"):
         refuse_early(Generate(job="j", prompt="p", out=str(tmp_path / "o.mp4"), looks=looks))
+
+
+def test_a_clip_of_a_related_motion_that_is_not_there_is_refused(moving_clip: Path, tmp_path: Path) -> None:
+    clips, regular = (Clip(path=str(moving_clip)),), (Clip(path=missing(tmp_path), looks="a man walking"),)
+    with pytest.raises(UserError, match=r"missing\.mp4 is missing"):
+        refuse_early(Learn(job="j", clips=clips, regular=regular, motion="m", out=str(tmp_path / "o")))
+
+
+def test_a_file_or_a_motion_that_is_not_there_is_neither_imported_nor_exported(tmp_path: Path) -> None:
+    gone, out = str(tmp_path / "gone.safetensors"), str(tmp_path / "out")
+    with pytest.raises(UserError, match=r"no file .*gone\.safetensors"):
+        refuse_early(Import(job="j", path=gone, words="whirling", out=out))
+    with pytest.raises(UserError, match="There is no motion in"):
+        refuse_early(Export(job="j", motion=gone, out=out))

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from backend.api.presets import BaseWeights, Preset, list_presets, read_preset, write_preset
-from backend.api.protocol import Compute, Generate, Key, Looks, Motion
+from backend.api.protocol import Compute, Export, Generate, Import, Key, Looks, Motion
 from backend.diffusion.adapters import Lora, add_lora, lora_parameters, remove_loras
 from backend.errors import UserError
 from backend.families.lora_files import diffusers_file
@@ -83,6 +83,19 @@ def test_what_is_exported_can_be_imported_again(base, toy_base, motion_file, tmp
     one, other = (load_file(folder / "weights" / "toy.safetensors") for folder in (first, again))
     torch.testing.assert_close(one, other)
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["whirl.safetensors"]
+
+
+def test_blender_asks_for_an_import_and_an_export_as_it_does_for_clips(toy_base, motion_file, tmp_path):
+    request = Import(
+        job="i", path=str(motion_file), words="whirling", out=str(tmp_path / "presets"), base=str(toy_base)
+    )
+    imported = perform(request, quiet_run(tmp_path))
+    (folder,) = imported.outputs
+    assert list_presets(tmp_path / "presets") == [(Path(folder), read_preset(Path(folder)))]
+    out = tmp_path / "whirl.safetensors"
+    exported = perform(Export(job="e", motion=folder, out=str(out)), quiet_run(tmp_path))
+    assert (exported.outputs, exported.notes) == ((str(out),), (f"Written: {out}",))
+    assert all(key.startswith("diffusion_model.") for key in load_file(out))
 
 
 def test_what_an_import_cannot_use_is_named(base, motion_file, tmp_path):

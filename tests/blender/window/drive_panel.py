@@ -64,6 +64,9 @@ def steps() -> Iterator[Any]:
     yield from click("bpy.ops.restage.generate()")
     yield lambda: not session.busy
     yield from picture("failed")
+    settings.base = given["base"]
+    lists(settings)
+    yield from picture("lists")
     told["speed-matched"] = speed_matched()
     open_options()
     yield from picture("options")
@@ -118,6 +121,22 @@ def result(settings: Any) -> Iterator[Any]:
     yield from click("bpy.ops.restage.take_settings()", across=2 / 3)
     told["settings taken"] = [settings.prompt, settings.seed, settings.keep_seed]
     editor.active_strip = editor.strips["movie"]
+
+
+def lists(settings: Any) -> None:
+    """A strength over time, looks from a file, and what MotionDirector learns from besides the strip."""
+    motion, start = settings.motions[0], driving.strips_now()["movie"][2]
+    for frame, strength in ((start, 0.0), (start + 6, 1.2), (start + 30, 0.4)):
+        motion.strength = strength
+        motion.keyframe_insert("strength", frame=frame)
+    motion.over_time = True
+    looks = folder / "ink drawing.safetensors"
+    looks.touch()
+    bpy.ops.restage.looks_open(filepath=str(looks))
+    settings.method = "MotionDirector"
+    still = Path(given["picture"])
+    bpy.ops.restage.sources_files(rows="stills", directory=str(still.parent), files=[{"name": still.name}])
+    settings.stills[0].looks = given["looks"]
 
 
 def open_options() -> None:
