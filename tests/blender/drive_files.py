@@ -62,7 +62,7 @@ def stills() -> dict[str, Any]:
     settings().motions.clear()
     strip = driving.add_movie(given["movie"])
     strip.restage.motion, strip.restage.looks = "moving to the right", "a white square"
-    settings().method = "MotionDirector"
+    settings().method, settings().own_steps, settings().steps = "MotionDirector", True, 4
     paths = {"clips": Path(given["movie"]), "stills": Path(given["picture"])}
     for name, path in paths.items():
         bpy.ops.restage.sources_files(rows=name, directory=str(path.parent), files=[{"name": path.name}])
