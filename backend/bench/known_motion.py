@@ -74,7 +74,7 @@ def shot(
 ) -> Known:
     """One second of the world, one subject, rendered with its truth."""
     drawn = world.sample_shot(random.Random(seed), camera=camera, motion=motion, background=background)
-    usual = {"count": 1, "speed": "", "subject": "ball", "size": radius, "x": 0.5, "y": 0.5}
+    usual: dict[str, Any] = {"count": 1, "speed": "", "subject": "ball", "size": radius, "x": 0.5, "y": 0.5}
     return rendered(dataclasses.replace(drawn, **(usual | fixed)), size, frames)
 
 

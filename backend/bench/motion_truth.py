@@ -90,7 +90,8 @@ def true_signal(known: Known, camera: CameraPath) -> Array:
     turn = np.exp(-1j * np.radians(camera.roll)) / camera.zoom
     places = (known.centres - 0.5 + np.stack([camera.pan, camera.tilt], axis=1)) @ [1, 1j] * turn
     centres = 0.5 + np.stack([places.real, places.imag], axis=1)
-    before = Subject(centres, known.sizes / camera.zoom, True, np.ones(len(centres), bool))
+    sizes = (known.sizes / camera.zoom).astype(np.float32)
+    before = Subject(centres.astype(np.float32), sizes, True, np.ones(len(centres), bool))
     return path_signal(camera, before, 1.0, common_steps(len(centres), len(centres)))
 
 

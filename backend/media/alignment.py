@@ -38,6 +38,7 @@ SHORT = 0.02  # cost of half a frame's shift: of equally good ones the shortest 
 TELLS = 0.4  # levels a pixel: gradients along an edge of the frame that tell a direction
 STRONG = 2.5  # … and in a single block
 TURNS = 16  # directions of a shift that are looked at, over half a turn
+FAINT = 0.1  # of a block's strongest direction: what is weaker are the steps that pixels make of a slant
 ASLANT = 0.25  # how much of a direction that is not told may lie along an axis that is
 
 
@@ -246,7 +247,9 @@ def _energies(slopes: Array) -> Array:
     for some in (slopes, slopes - slopes.mean(axis=(0, 1))):
         pairs = ((0, 0), (1, 1), (2, 2), (2, 3), (3, 3))
         zoom, roll, xx, xy, yy = (_blocks((some[..., i] * some[..., j]).sum(axis=2)) for i, j in pairs)
-        found.append(np.stack([zoom, roll, *(cos**2 * xx + 2 * cos * sin * xy + sin**2 * yy)]))
+        shifts = cos**2 * xx + 2 * cos * sin * xy + sin**2 * yy
+        shifts *= shifts > FAINT * shifts.max(axis=0)
+        found.append(np.stack([zoom, roll, *shifts]))
     least: Array = np.minimum(*found)
     return least
 

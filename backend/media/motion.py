@@ -11,7 +11,7 @@ an outline, which slides along itself, and the best of many matches is high for 
 that grows has tracks in all directions, and so has one that shrinks). Tracks serve to find the camera.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -73,6 +73,8 @@ def movement(frames: Frames) -> Movement:
         subject = find_subject(frames)
         return Movement(camera, told, background.sure, subject, subject)
     subject = find_subject(frames, moves)
+    # Before a background that was lost a subject cannot be told.
+    subject = replace(subject, told=subject.told & background.sure)
     places = subject.centres * (width, height)
     first = [np.linalg.inv(m[:, :2]) @ (p - m[:, 2]) for m, p in zip(moves, places, strict=True)]
     before = Subject(
