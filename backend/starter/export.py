@@ -15,7 +15,7 @@ from .models import Size
 PROFILE = {
     "schema": 1,
     "name": "starter",
-    "version": 2,
+    "version": 3,
     "sampling_steps": 25,
     "guidance": 4.0,
     "steps": {"draft": 200, "normal": 300, "best": 600},

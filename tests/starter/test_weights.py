@@ -1,12 +1,15 @@
 """The weights that are shipped: small, loadable by diffusers, described by a profile."""
 
 import json
+import random
 from pathlib import Path
 
+import pytest
 import torch
 
 from backend.bench.starter import decibels, load, round_trip, sample
-from backend.starter.world import FIRST, render, sample_shot
+from backend.starter.data import encode
+from backend.starter.world import FIRST, Shot, backwards, caption, render, sample_shot
 
 WEIGHTS = Path(__file__).parents[2] / "backend/starter/weights"
 MIB = 2**20
@@ -39,3 +42,25 @@ def test_the_autoencoder_gives_the_worlds_pictures_back() -> None:
     frames = render([sample_shot(seed, vocabulary=FIRST) for seed in range(16)], size=64, frames=1).frames
     back = round_trip(load(WEIGHTS), frames)
     assert decibels(frames.flatten(0, 1), back.flatten(0, 1)).mean() > 30
+
+
+@pytest.mark.parametrize("motion", ["left", "right", "up", "down", "toward", "away"])
+@torch.no_grad()
+def test_words_for_the_opposite_motion_cost_the_prediction(motion: str) -> None:
+    """The mean square error of v at t = 750, where a clip's motion is decided."""
+    pipeline, rng = load(WEIGHTS), random.Random(motion)
+    shots = [sample_shot(rng, vocabulary=FIRST, motion=motion, unseen=True) for _ in range(8)]
+    frames = render(shots, size=64, frames=8).frames
+    latents = encode(pipeline.vae, frames).transpose(1, 2)
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    t = torch.full((len(shots),), 750)
+    x_t, v = (of(latents, noise, t) for of in (pipeline.scheduler.add_noise, pipeline.scheduler.get_velocity))
+
+    def error(said: list[Shot]) -> float:
+        words = [f"{c.looks} {c.motion}" for c in map(caption, said)]
+        ids = pipeline.tokenizer(words, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        text = pipeline.text_encoder(ids).last_hidden_state
+        return (pipeline.unet(x_t, t, text).sample - v).square().mean().item()
+
+    right, wrong = error(shots), error([backwards(shot) for shot in shots])
+    assert wrong > right + 0.03

@@ -67,7 +67,6 @@ FIRST = Vocabulary(
 VOCABULARIES = {
     "full": FULL,
     "first": FIRST,
-    "lesson": replace(FIRST, motions=("right", "down", "toward")),
     "camera": replace(FIRST, cameras=tuple(CAMERAS_INSIDE), camera_share=0.35),
 }
-"""By name. First a lesson, whose motions do not cancel in their mean: so words for motion take hold."""
+"""By name: how much of the world is taught."""
