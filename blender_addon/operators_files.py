@@ -34,11 +34,16 @@ class RESTAGE_OT_motion_open(Operator):  # type: ignore[misc]
     bl_idname, bl_label = "restage.motion_open", "Import Motion from File"
     __annotations__ = a_file()
 
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return allowed(cls, session.why_not())
+
     def invoke(self, context: Any, event: Any) -> set[str]:
         return browse(self, context)
 
     def execute(self, context: Any) -> set[str]:
-        return bpy.ops.restage.motion_import("INVOKE_DEFAULT", filepath=self.filepath)  # type: ignore[no-any-return]
+        bpy.ops.restage.motion_import("INVOKE_DEFAULT", filepath=self.filepath)
+        return {"FINISHED"}
 
 
 class RESTAGE_OT_motion_import(Asking):
@@ -81,6 +86,13 @@ class RESTAGE_OT_motion_export(Asking):
     def invoke(self, context: Any, event: Any) -> set[str]:
         self.filepath = f"{Path(self.folder).name}.safetensors"
         return browse(self, context)
+
+    def check(self, context: Any) -> bool:
+        """The suffix while one types, so that Blender warns of a file that is there already."""
+        if not Path(bpy.path.basename(self.filepath)).name:
+            return False
+        before, self.filepath = self.filepath, bpy.path.ensure_ext(self.filepath, ".safetensors")
+        return bool(self.filepath != before)
 
     def request(self, context: Any) -> Any:
         return exchange.export_motion(context, self.folder, self.filepath, self.format)

@@ -12,7 +12,7 @@ from .facts import Base
 from .properties import value_of
 
 LIMITS = next(f.metadata for f in fields(Key) if f.name == "strength")
-ROW = re.compile(r"restage\.(\w+)\[(\d+)\]\.strength")  # where an action says that a row is animated
+ROW = re.compile(r"restage\.(\w+)\[(\d+)\]\.(\w+)")  # where an action or driver says that a row is animated
 
 
 FRAMES = 16  # moments of a clip that are looked at where nobody knows how many frames the base makes
@@ -103,8 +103,9 @@ def curve_of(row: Any) -> Any:
 
 
 def forget(scene: Any, name: str, index: int) -> None:
-    """Remove the keyframes of a row that goes; those of later rows follow them to their new numbers."""
-    for held in _channels(scene):
+    """Remove keyframes and drivers of a row that goes; those of later rows follow to their new numbers."""
+    drivers = [scene.animation_data.drivers] if scene.animation_data else []
+    for held in (*_channels(scene), *drivers):
         for curve in list(held):
             found = ROW.fullmatch(curve.data_path)
             if not found or found[1] != name or int(found[2]) < index:
@@ -112,7 +113,7 @@ def forget(scene: Any, name: str, index: int) -> None:
             if int(found[2]) == index:
                 held.remove(curve)
             else:
-                curve.data_path = f"restage.{name}[{int(found[2]) - 1}].strength"
+                curve.data_path = f"restage.{name}[{int(found[2]) - 1}].{found[3]}"
 
 
 def _channels(scene: Any) -> list[Any]:

@@ -133,10 +133,10 @@ def take_settings(request: Generate | Edit, settings: Any) -> None:
     """Set the panel as it was when `request` was made, so that the same buttons make it again."""
     settings.prompt, settings.base, settings.count = request.prompt, request.base, 1
     settings.seed, settings.keep_seed = request.seed, True
-    stack.restore(request, settings.id_data, facts.base_of(request.base, library(bpy.context)))
     set_values(Sampling, settings.sampling, request.sampling, NOT_ASKED)
     set_values(Finish, settings.finish, request.finish)
     settings.as_long, settings.balance = request.sampling.length is not None, request.balance
+    stack.restore(request, settings.id_data, facts.base_of(request.base, library(bpy.context)))
     if isinstance(request, Edit):
         settings.follow = request.follow
         set_value(settings, "inversion_steps", request.inversion_steps)

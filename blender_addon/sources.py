@@ -70,7 +70,7 @@ def clips(settings: Any, name: str) -> Iterator[Clip]:
 
 def add_strips(scene: Any, name: str) -> None:
     """Every selected strip. Raises UserError for one that the list cannot have; then nothing is added."""
-    chosen = [strip for strip in strips.all_strips(scene) if strip.select]
+    chosen = [strip for strip in strips.selected(scene) if strip.type != "SOUND"]  # a movie's own comes along
     if not chosen:
         raise UserError("No strip is selected.", "Select movie or image strips in the sequencer.")
     found = [(strip.name, of_strip(strip, scene)) for strip in chosen]

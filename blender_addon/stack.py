@@ -35,13 +35,20 @@ def restore(request: Generate | Edit, scene: Any, base: Base) -> None:
         rows = getattr(scene.restage, name)
         for index in reversed(range(len(rows))):
             remove(scene, name, index)
-    strip = strips.active_strip(scene)
-    frames = request.sampling.frames or (base.window[0] if base.window else FRAMES)
-    span = Span(getattr(strip, strips.START), getattr(strip, strips.DURATION), frames)
+    span = _span(request, scene, base)
     acting: tuple[Motion | Looks, ...] = (*request.motions, *request.looks)
     for one in acting:
         rows = scene.restage.motions if is_motion(one) else scene.restage.looks
         over_time.lay(add(rows, Path(one.path), one.strength), one.curve, span)
+
+
+def _span(request: Generate | Edit, scene: Any, base: Base) -> Span:
+    """As the same button will sample it: a result may have been trimmed since."""
+    try:
+        return over_time.span_of(scene, base)
+    except UserError:
+        strip, frames = strips.active_strip(scene), request.sampling.frames or FRAMES
+        return Span(getattr(strip, strips.START), getattr(strip, strips.DURATION), frames)
 
 
 def add_learned(scene: Any, folder: Path) -> Any:

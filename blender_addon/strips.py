@@ -65,6 +65,15 @@ def all_strips(scene: Any) -> Iterator[Any]:
         yield from editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
 
 
+def selected(scene: Any) -> list[Any]:
+    """The selected strips of the level that the sequencer shows; those in a closed meta keep their flag."""
+    editor = scene.sequence_editor
+    if editor is None:
+        return []
+    level = editor.meta_stack[-1] if len(editor.meta_stack) else editor
+    return [strip for strip in strips_in(level) if strip.select]
+
+
 def own_id(thing: Any, others: Iterator[Any]) -> str:
     """The id of a scene or strip; a new one where it has none or shares it with what it was copied from."""
     settings = thing.restage

@@ -39,6 +39,7 @@ ROWS: dict[str, Row] = {
     "coupled": Row("LoRA everywhere, coupled", CustomizeAVideo(absorber="none", placement="both"), core=True),
     "spatial": Row("spatial LoRA only", CustomizeAVideo(absorber="none", placement="spatial")),
     "t-lora": Row("T-LoRA, no absorber", _plain, core=True),
+    "attention": Row("T-LoRA on attention alone, spatial absorber", CustomizeAVideo(layers="attention")),
     "customize": Row("T-LoRA, spatial absorber (default)", CustomizeAVideo(), core=True),
     "customize-ti": Row("T-LoRA, textual inversion", CustomizeAVideo(absorber="textual inversion")),
     "customize-both": Row("T-LoRA, both absorbers", CustomizeAVideo(absorber="both")),

@@ -94,7 +94,7 @@ def absolute(path: str | Path) -> str:
 
 def base(name: str) -> str:
     """A base model's folder becomes absolute, a name stays."""
-    return absolute(name) if name != "starter" and Path(name).expanduser().is_dir() else name
+    return absolute(name) if name not in ("", "starter") and Path(name).expanduser().is_dir() else name
 
 
 def motion(text: str, library: Path) -> Motion:

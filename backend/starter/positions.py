@@ -61,7 +61,7 @@ def _mark_frames(layer: TemporalConvLayer, amplitude: float, generator: torch.Ge
     constant, edges, spread, out = (step[-1] for step in steps)
     for convolution in (constant, edges, spread):
         _silence(convolution, group)
-    constant.bias[group] = _ones(group)
+    constant.bias[group] = _ones(group).to(constant.bias)
     for step in steps[1:]:
         _set_aside(step[0], step[-1], group)
     for pair, kernel in ((group[:2], ODD), (group[2:4], EVEN)):
@@ -82,7 +82,7 @@ def _mark_pixels(layer: ResnetBlock2D, amplitude: float, generator: torch.Genera
     group = _last_group(layer.norm2)
     _silence(layer.conv1, group)
     _silence(layer.time_emb_proj, group)
-    layer.conv1.bias[group] = _ones(group)
+    layer.conv1.bias[group] = _ones(group).to(layer.conv1.bias)
     _set_aside(layer.norm2, layer.conv2, group)
     across = ODD.expand(3, 3) / 3
     for channel, kernel in ((group[0], across), (group[2], across.T)):

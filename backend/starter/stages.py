@@ -65,7 +65,8 @@ def expected(
     the same from it, sooner: near t = 1000 from all clips of a caption at once.
     """
     far = (x_t - signal * candidates).square().flatten(1).sum(1) / (2 * spread.square())
-    mean: torch.Tensor = torch.einsum("m,m...->...", torch.softmax(-far, 0), candidates)
+    likely = torch.softmax(-far, 0).view(-1, *[1] * x_t.ndim)
+    mean: torch.Tensor = (likely * candidates).sum(0)  # einsum would round it to bf16 under autocast
     return mean
 
 

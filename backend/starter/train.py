@@ -214,7 +214,8 @@ def give_positions(args: argparse.Namespace) -> None:
     text = denoising.text(bank.shots[:2], random.Random(0), stills=False)
     mark_positions(unet, noise, torch.tensor([MARKED_AT] * 2, device=args.device), text)
     checkpoint.average_anew()
-    checkpoint.save()
+    if workers.rank() == 0:
+        checkpoint.save()
 
 
 def export_folder(args: argparse.Namespace) -> None:

@@ -1,6 +1,11 @@
 """A clip and a prompt → the clip again, from its DDIM-inverted latent."""
 
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from backend.api.protocol import Edit
 from backend.diffusion.sampling import follow_source
@@ -25,11 +30,13 @@ def edit(request: Edit, run: Run) -> Result:
     inverted = inverted_latent(family, request.clip, s.frames, (s.width, s.height), steps, run)
     prompted = read_prompt(family, request.prompt, s.guidance, motions)
     acted: list[Acting] = [*motions, *looks]
-    made = []
-    with acting(family, acted, s.frames, request.balance):
-        for i in range(request.count):
-            noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)
-            made.append(make_clip(family, prompted, noise, s, run))
-    made = finished(request, made, family, second, acted, run)
-    outputs = write_results(request, made, s, family, acted)
+
+    def made() -> Generator[np.ndarray[Any, Any]]:
+        with acting(family, acted, s.frames, request.balance):
+            for i in range(request.count):
+                noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)
+                yield make_clip(family, prompted, noise, s, run)
+
+    with closing(made()) as each, closing(finished(request, each, family, second, acted, run)) as done:
+        outputs = write_results(request, done, s, family, acted)
     return Result(outputs, tuple(one.note for one in acted if one.note))

@@ -5,7 +5,7 @@ enlarged clip is noised to a strength and denoised from there. Differs from it: 
 in place of a sample.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from backend.tasks.prepare import seeded
 from backend.tasks.prompted import Prompted, guided, read_prompt
 from backend.tasks.run import Run
 
+SECOND = 2**32  # between a clip's seed and that of its second pass
 Frames = np.ndarray[Any, Any]  # (F, H, W, 3) uint8 RGB
 
 
@@ -47,41 +48,54 @@ def second_base(request: Generate | Edit, size: tuple[int, int], family: Family,
 
 def finished(
     request: Generate | Edit,
-    made: Sequence[Frames],
+    made: Iterable[Frames],
     family: Family,
     second: Family | None,
     acted: Sequence[Acting],
     run: Run,
-) -> list[Frames]:
-    """The clips that `family` made, of the seeds from the request's on, at their final size.
+) -> Generator[Frames]:
+    """The clips that `family` makes, of the seeds from the request's on, at their final size.
 
-    What acted acts in the second pass too, on a base of the same architecture.
+    Each as soon as it is made, or, where a second base is to go over them, once all are. What acted acts in
+    the second pass too, on a base of the same architecture.
     """
-    enlarged = [larger(frames, request.finish.factor) for frames in made]
     if second is None:
-        return enlarged
+        yield from (larger(frames, request.finish.factor) for frames in made)
+        return
+    made = list(made)
     if second is not family:
         family.release("denoiser")  # memory has room for one
     same = second.fingerprint.architecture == family.fingerprint.architecture
-    motions = [one for one in acted if isinstance(one, LoadedMotion)]
-    if not same:  # the words still say how it moves
-        acted, motions = [], [replace(motion, tokens=NO_TOKENS) for motion in motions]
-    prompted = read_prompt(second, request.prompt, second.profile.guidance, motions)
-    passed = []
+    motions, prompt = [one for one in acted if isinstance(one, LoadedMotion)], request.prompt
+    if not same:  # ordinary words still say how it moves; it does not know the new ones
+        new = [word for motion in motions for word in motion.tokens]
+        acted, motions, prompt = [], [_in_ordinary_words(motion) for motion in motions], _without(new, prompt)
+    prompted = read_prompt(second, prompt, second.profile.guidance, motions)
     with acting(second, acted, len(made[0]), request.balance):
-        for i, frames in enumerate(enlarged):
+        for i, frames in enumerate(made):
             which = f"clip {i + 1} of {len(made)}" if len(made) > 1 else ""
-            noise = _noise(second, frames, request.seed + i)
-            passed.append(second_pass(second, prompted, frames, noise, request.finish.strength, run, which))
-    return passed
+            enlarged = larger(frames, request.finish.factor)
+            noise = _noise(second, enlarged, request.seed + i)
+            yield second_pass(second, prompted, enlarged, noise, request.finish.strength, run, which)
+
+
+def _in_ordinary_words(motion: LoadedMotion) -> LoadedMotion:
+    preset = replace(motion.preset, motion=_without(motion.tokens, motion.preset.motion))
+    return replace(motion, preset=preset, tokens=NO_TOKENS)
+
+
+def _without(words: Iterable[str], text: str) -> str:
+    for word in words:
+        text = text.replace(word, " ")
+    return " ".join(text.split())
 
 
 def _noise(family: Family, frames: Frames, seed: int) -> Tensor:
-    """(1, C, F, h, w), of the latents of `frames`."""
+    """(1, C, F, h, w), of the latents of `frames`: another than the clip came from, or it would come back."""
     count, height, width = frames.shape[:3]
     m = family.size_multiple
     shape = (1, family.latent_channels, count, height // m, width // m)
-    return torch.randn(shape, generator=seeded(seed)).to(family.plan.device)
+    return torch.randn(shape, generator=seeded(seed + SECOND)).to(family.plan.device)
 
 
 def second_pass(

@@ -1,6 +1,7 @@
 """Prompt and motions → clips. Previews while learning are made by the same `make_clip`."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -54,16 +55,18 @@ def generate(request: Generate, run: Run) -> Result:
     inverted = inverted_latent(family, clip, s.frames, size, s.steps, run) if clip else None
     prompted = read_prompt(family, request.prompt, s.guidance, motions)
     acted: list[Acting] = [*motions, *looks]
-    made = []
-    with acting(family, acted, s.frames, request.balance):
-        for i in range(request.count):
-            which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
-            noise = clip_noise(family, s, request.seed + i)
-            if inverted is not None:
-                noise = follow_source(inverted, noise, follow)
-            made.append(make_clip(family, prompted, noise, s, run, which))
-    made = finished(request, made, family, second, acted, run)
-    outputs = write_results(replace(request, follow=follow), made, s, family, acted)
+
+    def made() -> Generator[np.ndarray[Any, Any]]:
+        with acting(family, acted, s.frames, request.balance):
+            for i in range(request.count):
+                which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
+                noise = clip_noise(family, s, request.seed + i)
+                if inverted is not None:
+                    noise = follow_source(inverted, noise, follow)
+                yield make_clip(family, prompted, noise, s, run, which)
+
+    with closing(made()) as each, closing(finished(request, each, family, second, acted, run)) as done:
+        outputs = write_results(replace(request, follow=follow), done, s, family, acted)
     return Result(outputs, tuple(one.note for one in acted if one.note))
 
 
@@ -74,7 +77,7 @@ def check_output(out: str, prompt: str) -> None:
             "The prompt is empty.", "Write what should be seen, such as: a blue star over a brown ground."
         )
     name = Path(out).name
-    if not name.lower().endswith(".mp4"):
+    if Path(name).suffix.lower() != ".mp4":
         raise UserError(f"The result {name!r} is not an .mp4 file.", "End the name of the result in .mp4.")
 
 
@@ -129,7 +132,7 @@ def numbered(out: Path, index: int) -> Path:
 
 def write_results(
     request: Generate | Edit,
-    made: Sequence[np.ndarray[Any, Any]],
+    made: Iterable[np.ndarray[Any, Any]],
     s: Native,
     family: Family,
     acted: Sequence[Acting],
