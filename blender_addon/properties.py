@@ -95,8 +95,9 @@ def properties_of(cls: Any, leave_out: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def value_of(settings: Any, name: str) -> Any:
-    """What the artist set; None for what is left to the base."""
-    return getattr(settings, name) if getattr(settings, OWN + name, True) else None
+    """What the artist set (0.6, for which Blender keeps 0.60000002); None for what is left to the base."""
+    value = getattr(settings, name) if getattr(settings, OWN + name, True) else None
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def values_of(cls: Any, settings: Any, leave_out: Iterable[str] = ()) -> Any:

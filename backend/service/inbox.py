@@ -10,8 +10,10 @@ from backend.api.protocol import (
     Cancel,
     Cancelled,
     Edit,
+    Export,
     Failed,
     Generate,
+    Import,
     Learn,
     Message,
     ProtocolError,
@@ -46,7 +48,7 @@ class Inbox:
             self._refuse(_job_in(line), f"A message was not understood: {error}")
             return
         match message:
-            case Learn() | Generate() | Edit():
+            case Learn() | Generate() | Edit() | Import() | Export():
                 self._add(message)
             case Cancel(job=job):
                 self._cancel(job)

@@ -14,7 +14,7 @@ from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
-from backend.tasks.finish import second_pass
+from backend.tasks.finish import _without, second_pass
 from backend.tasks.prepare import seeded
 from backend.tasks.prompted import read_prompt
 from tests.conftest import build_toy_base, quiet_run
@@ -87,6 +87,26 @@ def test_a_count_goes_over_each_clip_with_its_own_seed(request_, tmp_path):
     finish = Finish(base=request_.base)
     two = perform(replace(request_, count=2, seed=4, finish=finish), quiet_run(tmp_path)).outputs
     np.testing.assert_array_equal(pixels(two[1]), made(request_, "alone", seed=5, finish=finish))
+
+
+def test_a_clip_is_there_as_soon_as_it_is_made_whatever_becomes_of_the_next(request_, monkeypatch):
+    decode, calls = UNet3D.decode, []
+
+    def out_of_memory_at_the_second(base, latents):
+        calls.append(1)
+        if len(calls) == 2:
+            raise MemoryError
+        return decode(base, latents)
+
+    monkeypatch.setattr(UNet3D, "decode", out_of_memory_at_the_second)
+    with pytest.raises(MemoryError):
+        made(request_, count=3)
+    assert pixels(request_.out).shape == (4, 16, 16, 3)
+    assert len(list(Path(request_.out).parent.glob("*.mp4"))) == 1
+
+
+def test_a_base_of_another_kind_is_told_in_ordinary_words():
+    assert _without(["V*", "X*"], "a X* dog doing the V*") == "a dog doing the"
 
 
 @pytest.mark.parametrize(
