@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, TextToVideoSDPipeline, UNet3DConditionModel
+from hypothesis import strategies as st
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from backend.api.presets import replace_folder
 from backend.media import clips
 from backend.starter.tokenizer import write_tokenizer
 from backend.tasks.run import Run
+
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))  # as JSON has them
 
 TOY_PROFILE = {
     "schema": 1,

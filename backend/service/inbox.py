@@ -9,12 +9,7 @@ from typing import Literal
 from backend.api.protocol import (
     Cancel,
     Cancelled,
-    Edit,
-    Export,
     Failed,
-    Generate,
-    Import,
-    Learn,
     Message,
     ProtocolError,
     Request,
@@ -48,10 +43,10 @@ class Inbox:
             self._refuse(_job_in(line), f"A message was not understood: {error}")
             return
         match message:
-            case Learn() | Generate() | Edit() | Import() | Export():
-                self._add(message)
             case Cancel(job=job):
                 self._cancel(job)
+            case _ if isinstance(message, Request):
+                self._add(message)
             case _:
                 self._refuse("", f"A message was not understood: {type(message).__name__} is not a request")
 

@@ -35,8 +35,6 @@ ROOT = Path(__file__).parents[2]
 LEARN = b'{"type": "Learn", "job": "a", "clips": [], "motion": "m", "out": "o"'
 GENERATE = b'{"type": "Generate", "job": "a", "prompt": "p", "out": "o"'
 
-st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
-
 
 @settings(deadline=None)
 @given(st.one_of(*(st.from_type(kind) for kind in get_args(Message))))
