@@ -1,7 +1,6 @@
 """A clip and a prompt → the clip again, from its DDIM-inverted latent."""
 
 from collections.abc import Generator
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from backend.api.protocol import Edit
 from backend.diffusion.sampling import follow_source
 from backend.tasks.bases import Acting, acting, load_looks, load_motions, open_base
-from backend.tasks.finish import finished, second_base
+from backend.tasks.finish import second_base
 from backend.tasks.following import inverted_latent
 from backend.tasks.generate import check_output, clip_noise, make_clip, native, write_results
 from backend.tasks.prompted import read_prompt
@@ -37,6 +36,5 @@ def edit(request: Edit, run: Run) -> Result:
                 noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)
                 yield make_clip(family, prompted, noise, s, run)
 
-    with closing(made()) as each, closing(finished(request, each, family, second, acted, run)) as done:
-        outputs = write_results(request, done, s, family, acted)
+    outputs = write_results(request, made(), s, family, second, acted, run)
     return Result(outputs, tuple(one.note for one in acted if one.note))

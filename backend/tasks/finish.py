@@ -20,11 +20,11 @@ from backend.errors import UserError
 from backend.families.base import Family
 from backend.media.finishing import larger
 from backend.tasks.bases import Acting, LoadedMotion, acting, open_base
-from backend.tasks.prepare import seeded
+from backend.tasks.prepare import latent_noise
 from backend.tasks.prompted import Prompted, guided, read_prompt
 from backend.tasks.run import Run
 
-SECOND = 2**32  # between a clip's seed and that of its second pass
+SECOND = 2**32  # between the seeds of a clip and of its second pass: the same noise would only bring it back
 Frames = np.ndarray[Any, Any]  # (F, H, W, 3) uint8 RGB
 
 
@@ -75,7 +75,8 @@ def finished(
         for i, frames in enumerate(made):
             which = f"clip {i + 1} of {len(made)}" if len(made) > 1 else ""
             enlarged = larger(frames, request.finish.factor)
-            noise = _noise(second, enlarged, request.seed + i)
+            count, height, width = enlarged.shape[:3]
+            noise = latent_noise(second, count, height, width, request.seed + SECOND + i)
             yield second_pass(second, prompted, enlarged, noise, request.finish.strength, run, which)
 
 
@@ -88,14 +89,6 @@ def _without(words: Iterable[str], text: str) -> str:
     for word in words:
         text = text.replace(word, " ")
     return " ".join(text.split())
-
-
-def _noise(family: Family, frames: Frames, seed: int) -> Tensor:
-    """(1, C, F, h, w), of the latents of `frames`: another than the clip came from, or it would come back."""
-    count, height, width = frames.shape[:3]
-    m = family.size_multiple
-    shape = (1, family.latent_channels, count, height // m, width // m)
-    return torch.randn(shape, generator=seeded(seed + SECOND)).to(family.plan.device)
 
 
 def second_pass(

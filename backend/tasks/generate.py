@@ -1,6 +1,6 @@
 """Prompt and motions → clips. Previews while learning are made by the same `make_clip`."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -21,7 +21,7 @@ from backend.media.finishing import smoothed
 from backend.tasks.bases import Acting, LoadedMotion, acting, load_looks, load_motions, open_base
 from backend.tasks.finish import finished, second_base
 from backend.tasks.following import followed, inverted_latent
-from backend.tasks.prepare import seeded
+from backend.tasks.prepare import latent_noise
 from backend.tasks.prompted import Prompted, guided, read_prompt
 from backend.tasks.run import Result, Run
 
@@ -65,8 +65,7 @@ def generate(request: Generate, run: Run) -> Result:
                     noise = follow_source(inverted, noise, follow)
                 yield make_clip(family, prompted, noise, s, run, which)
 
-    with closing(made()) as each, closing(finished(request, each, family, second, acted, run)) as done:
-        outputs = write_results(replace(request, follow=follow), done, s, family, acted)
+    outputs = write_results(replace(request, follow=follow), made(), s, family, second, acted, run)
     return Result(outputs, tuple(one.note for one in acted if one.note))
 
 
@@ -104,9 +103,7 @@ def native(sampling: Sampling, family: Family) -> Native:
 
 def clip_noise(family: Family, s: Native, seed: int) -> Tensor:
     """(1, C, F, h, w) on the device, the same on every device for the same seed."""
-    m = family.size_multiple
-    shape = (1, family.latent_channels, s.frames, s.height // m, s.width // m)
-    return torch.randn(shape, generator=seeded(seed)).to(family.plan.device)
+    return latent_noise(family, s.frames, s.height, s.width, seed)
 
 
 def make_clip(
@@ -132,20 +129,25 @@ def numbered(out: Path, index: int) -> Path:
 
 def write_results(
     request: Generate | Edit,
-    made: Iterable[np.ndarray[Any, Any]],
+    made: Generator[np.ndarray[Any, Any]],
     s: Native,
     family: Family,
+    second: Family | None,
     acted: Sequence[Acting],
+    run: Run,
 ) -> tuple[str, ...]:
-    """The clips at the asked-for rate, each with all that is needed to make it alone inside and beside it."""
+    """The clips, finished, at the asked-for rate, each with all that it takes to make it alone inside and
+    beside it. Both bases are as they were when this ends, however it does.
+    """
     in_time = smoothed if request.finish.between == "interpolate" else clips.resample
     written = []
-    for i, frames in enumerate(made):
-        path = numbered(Path(request.out), i)
-        one = replace(request, seed=request.seed + i, count=1, out=str(path), sampling=s.sampling())
-        shown = in_time(frames, family.profile.fps, s.rate, s.length)
-        clips.write(path, shown, s.rate, _metadata(one, family, acted))
-        written.append(str(path))
+    with closing(made), closing(finished(request, made, family, second, acted, run)) as done:
+        for i, frames in enumerate(done):
+            path = numbered(Path(request.out), i)
+            one = replace(request, seed=request.seed + i, count=1, out=str(path), sampling=s.sampling())
+            shown = in_time(frames, family.profile.fps, s.rate, s.length)
+            clips.write(path, shown, s.rate, _metadata(one, family, acted))
+            written.append(str(path))
     return tuple(written)
 
 

@@ -178,3 +178,10 @@ def _cached(path: Path, key: str) -> Mapping[str, Tensor] | None:
 def seeded(seed: int) -> torch.Generator:
     """Randomness always comes from the CPU: the same seed draws the same on every device."""
     return torch.Generator().manual_seed(seed)
+
+
+def latent_noise(family: Family, frames: int, height: int, width: int, seed: int) -> torch.Tensor:
+    """(1, C, F, h, w) on the device, for a clip of so many frames and pixels."""
+    m = family.size_multiple
+    shape = (1, family.latent_channels, frames, height // m, width // m)
+    return torch.randn(shape, generator=seeded(seed)).to(family.plan.device)
