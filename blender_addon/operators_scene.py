@@ -26,80 +26,72 @@ def find(context: Any, name: str) -> Items:
     return _items[name]
 
 
-class RESTAGE_OT_motion_add(Operator):  # type: ignore[misc]
+def chosen(name: str, title: str) -> dict[str, Any]:
+    """The property that holds what was chosen of motions or looks."""
+    return {
+        "folder": EnumProperty(name=title, items=lambda self, context: _items[name] or find(context, name))
+    }
+
+
+class Adding(Operator):  # type: ignore[misc]
+    """Adds one of the library's, chosen by typing, to the list `rows`, or says that there is `nothing`."""
+
+    bl_options, bl_property = {"UNDO"}, "folder"
+    rows = nothing = ""
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        if not find(context, self.rows):
+            self.report({"INFO"}, self.nothing)
+            return {"CANCELLED"}
+        context.window_manager.invoke_search_popup(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        return attempt(self, lambda: self.add(context))
+
+    def add(self, context: Any) -> None:
+        read_preset(Path(self.folder))  # raises UserError for one that was deleted meanwhile
+        stack.add(getattr(strips.shown_scene(context).restage, self.rows), Path(self.folder))
+
+
+class RESTAGE_OT_motion_add(Adding):
     """Add a learned motion to what new clips move like"""
 
-    bl_idname, bl_label, bl_options = "restage.motion_add", "Add Motion", {"UNDO"}
-    bl_property = "folder"
-    rows = "motions"
+    bl_idname, bl_label, rows = "restage.motion_add", "Add Motion", "motions"
     nothing = "No motion has been learned yet. Select a movie strip and learn its motion"
-    __annotations__ = {
-        "folder": EnumProperty(
-            name="Motion", items=lambda self, context: _items["motions"] or find(context, "motions")
-        )
-    }
-
-    def invoke(self, context: Any, event: Any) -> set[str]:
-        return search(self, context)
-
-    def execute(self, context: Any) -> set[str]:
-        return attempt(self, lambda: add(self, context))
+    __annotations__ = chosen("motions", "Motion")
 
 
-class RESTAGE_OT_looks_add(Operator):  # type: ignore[misc]
+class RESTAGE_OT_looks_add(Adding):
     """Add learned looks, such as those of stills, to what new clips look like"""
 
-    bl_idname, bl_label, bl_options = "restage.looks_add", "Add Looks", {"UNDO"}
-    bl_property = "folder"
-    rows = "looks"
+    bl_idname, bl_label, rows = "restage.looks_add", "Add Looks", "looks"
     nothing = "No looks have been learned yet. Add a LoRA from a file, or learn looks with MotionDirector"
-    __annotations__ = {
-        "folder": EnumProperty(
-            name="Looks", items=lambda self, context: _items["looks"] or find(context, "looks")
-        )
-    }
+    __annotations__ = chosen("looks", "Looks")
 
-    def invoke(self, context: Any, event: Any) -> set[str]:
-        return search(self, context)
+
+class Removing(Operator):  # type: ignore[misc]
+    """Takes a row off the list `rows`."""
+
+    bl_options, rows = {"UNDO"}, ""
 
     def execute(self, context: Any) -> set[str]:
-        return attempt(self, lambda: add(self, context))
+        stack.remove(strips.shown_scene(context), self.rows, self.index)
+        return {"FINISHED"}
 
 
-def search(operator: Any, context: Any) -> set[str]:
-    """Let one of the library's be chosen by typing."""
-    if not find(context, operator.rows):
-        operator.report({"INFO"}, operator.nothing)
-        return {"CANCELLED"}
-    context.window_manager.invoke_search_popup(operator)
-    return {"RUNNING_MODAL"}
-
-
-def add(operator: Any, context: Any) -> None:
-    read_preset(Path(operator.folder))  # raises UserError for one that was deleted meanwhile
-    stack.add(getattr(strips.shown_scene(context).restage, operator.rows), Path(operator.folder))
-
-
-class RESTAGE_OT_motion_remove(Operator):  # type: ignore[misc]
+class RESTAGE_OT_motion_remove(Removing):
     """Take this motion off the list; what was learned stays in the library"""
 
-    bl_idname, bl_label, bl_options = "restage.motion_remove", "Remove Motion", {"UNDO"}
+    bl_idname, bl_label, rows = "restage.motion_remove", "Remove Motion", "motions"
     __annotations__ = {"index": IntProperty(options={"HIDDEN"})}
 
-    def execute(self, context: Any) -> set[str]:
-        stack.remove(strips.shown_scene(context), "motions", self.index)
-        return {"FINISHED"}
 
-
-class RESTAGE_OT_looks_remove(Operator):  # type: ignore[misc]
+class RESTAGE_OT_looks_remove(Removing):
     """Take these looks off the list; their file or what was learned stays"""
 
-    bl_idname, bl_label, bl_options = "restage.looks_remove", "Remove Looks", {"UNDO"}
+    bl_idname, bl_label, rows = "restage.looks_remove", "Remove Looks", "looks"
     __annotations__ = {"index": IntProperty(options={"HIDDEN"})}
-
-    def execute(self, context: Any) -> set[str]:
-        stack.remove(strips.shown_scene(context), "looks", self.index)
-        return {"FINISHED"}
 
 
 class RESTAGE_OT_new_seed(Operator):  # type: ignore[misc]
