@@ -73,6 +73,16 @@ def motion(
 
 
 @app.command()
+def finishing(
+    out: Out = Path("bench/finishing.json"), shots: Annotated[int, typer.Option(min=1)] = 32, seed: int = 0
+) -> None:
+    """Frames between frames against the starter's world: held, blended, by optical flow."""
+    from backend.bench.frames_between import bench_finishing
+
+    typer.echo(bench_finishing(shots, seed, out))
+
+
+@app.command()
 def size(out: Out = Path("bench/size.json"), steps: int = 3) -> None:
     """Time and memory on a base of ModelScope's size (without a GPU, of a tiny one)."""
     from backend.bench.size import bench_size

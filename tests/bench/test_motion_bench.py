@@ -1,15 +1,14 @@
 """The bench of measured motion: what it counts as right, and its table."""
 
 import json
-from pathlib import Path
 
 import numpy as np
-from typer.testing import CliRunner
 
 from backend.bench.known_motion import Known, shot
 from backend.bench.motion_truth import alike, errors, true_signal, true_word
-from backend.cli.main import app
 from backend.media.motion import CameraPath, Movement, Subject
+
+from .conftest import Bench
 
 
 def perfect() -> tuple[Known, Movement]:
@@ -41,13 +40,9 @@ def test_what_a_measure_does_not_claim_to_know_is_not_held_against_it() -> None:
     assert (errors(known, said)["pan and tilt"] or 0) < 1e-6
 
 
-def test_the_command_writes_a_row_for_each_measure(tmp_path: Path) -> None:
-    out = tmp_path / "motion.json"
-    done = CliRunner().invoke(
-        app, ["bench", "motion", "--shots", "2", "--out", str(out)], catch_exceptions=False
-    )
-    assert done.exit_code == 0
+def test_the_command_writes_a_row_for_each_measure(bench: Bench) -> None:
+    said, out = bench("motion", "--shots", "2")
     rows = json.loads(out.read_text())
     assert [row["measure"] for row in rows][:3] == ["pan and tilt", "zoom", "roll"]
     assert all(row["right"] <= row["shots"] for row in rows)
-    assert out.with_suffix(".md").read_text() in done.output
+    assert out.with_suffix(".md").read_text() in said

@@ -1,17 +1,16 @@
 """The starter's bench: intervals that can be trusted, and a table that says what was measured."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from backend.bench import starter
 from backend.bench.intervals import mean_of
 from backend.bench.starter import answers
-from backend.cli.main import app
 from backend.starter.world import FIRST, render, sample_shot
+
+from .conftest import Bench
 
 
 def test_an_interval_holds_the_true_mean_about_nineteen_times_in_twenty() -> None:
@@ -42,14 +41,11 @@ def test_answers_are_right_for_the_worlds_own_clips_and_wrong_for_anothers_capti
 
 
 def test_the_command_measures_the_starter_and_writes_its_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(starter, "INVERSION_STEPS", 4)
     monkeypatch.setattr(starter, "TIMED_STEPS", 2)
-    out = tmp_path / "starter.json"
-    arguments = ["bench", "starter", "--prompts", "2", "--steps", "2", "--inverted", "1", "--out", str(out)]
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert done.exit_code == 0
+    _, out = bench("starter", "--prompts", "2", "--steps", "2", "--inverted", "1")
     figures = json.loads(out.read_text())
     assert figures["prompts"] == 2
     assert figures["shares"]["ceiling"]["background"]["mean"] == 1

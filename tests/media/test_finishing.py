@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from backend.bench.frames_between import compared
 from backend.media import clips
 from backend.media.finishing import interpolated, larger, smoothed
-from backend.starter.world import Shot, render
-
-KEYS = [Fraction(k, 3) for k in range(22)]  # 8 frames at 8 a second, at the moments of 24 a second
+from backend.starter.world import Shot
 
 
 def ground(height: int = 64, width: int = 96) -> np.ndarray:
@@ -30,12 +29,6 @@ def with_square(left: int) -> np.ndarray:
 
 def error(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one.astype(float) - other).mean())
-
-
-def psnr(made: np.ndarray, truth: np.ndarray) -> float:
-    """Of each frame, in decibels; their mean."""
-    errors = ((made.astype(float) - truth) ** 2).mean(axis=(1, 2, 3))
-    return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-3))))
 
 
 def test_half_way_between_two_places_is_the_place_between() -> None:
@@ -102,18 +95,9 @@ def test_at_the_bases_own_rate_a_result_at_24_shows_the_frames_that_the_base_mad
 @pytest.mark.parametrize("motion", [{"motion": "right"}, {"camera": "pan left"}])
 def test_against_the_worlds_truth_frames_between_are_nearer_than_held_or_blended_ones(motion) -> None:
     shot = Shot(subject="ball", colour="red", background="brick wall", **motion)
-    frames = render([shot], size=64, frames=22, fps=24.0).frames[0]
-    truth = (frames * 255).round().byte().movedim(1, -1).numpy()
-    keys = truth[::3]
-    held = clips.resample(keys, Fraction(8), Fraction(24), None)[:22]
-    before, after = keys[[k // 3 for k in range(22)]], keys[[-(-k // 3) for k in range(22)]]
-    part = np.array([k % 3 / 3 for k in range(22)])[:, None, None, None]
-    blended = (1 - part) * before + part * after
-    between = [k for k in range(22) if k % 3]
-    ways = interpolated(keys, KEYS), blended, held
-    made, mixed, repeated = (psnr(way[between], truth[between]) for way in ways)
-    assert made > mixed + 3
-    assert made > repeated + 5
+    found = compared(shot)
+    assert found["flow"] > found["blended"] + 3
+    assert found["flow"] > found["held"] + 5
 
 
 def test_larger_frames_keep_what_they_show() -> None:
