@@ -107,8 +107,12 @@ def stretched() -> list[float]:
 def rows_that_go() -> dict[str, Any]:
     """Keyframes go with their row, and stay with the rows that follow it."""
     before = strengths(sent().motions[0])
+    settings().motions[2].driver_add("strength").driver.expression = "0.5"
     bpy.ops.restage.motion_remove(index=1)
-    seen = {"after the second": strengths(sent().motions[0]) == before}
+    drivers = [curve.data_path for curve in bpy.context.scene.animation_data.drivers]
+    settings().motions[1].driver_remove("strength")
+    seen: dict[str, Any] = {"drivers": drivers}
+    seen |= {"after the second": strengths(sent().motions[0]) == before}
     seen["third is second"] = over_time.curve_of(settings().motions[1]) is not None
     bpy.ops.restage.motion_remove(index=0)
     seen["left"] = [settings().motions[0].title, over_time.curve_of(settings().motions[0]).evaluate(50)]
@@ -184,7 +188,11 @@ def sources() -> dict[str, Any]:
         strip.select = strip == picture
     bpy.ops.restage.sources_strips(rows="stills")
     seen["a picture is no clip"] = said(bpy.ops.restage.sources_strips, rows="clips")
-    picture.select, first.select = False, True
+    hidden = strips.strips_in(scene.sequence_editor).new_image("hidden", given["picture"], 6, 1)
+    hidden.select, picture.select = True, False
+    meta = strips.strips_in(scene.sequence_editor).new_meta("closed", 7, 1)
+    hidden.move_to_meta(meta)
+    meta.select, first.select = False, True  # what lies in the closed meta keeps its flag
     bpy.ops.restage.sources_strips(rows="clips")  # the active strip itself: it is sent once
     movie = Path(given["movie"])
     bpy.ops.restage.sources_files(rows="clips", directory=str(movie.parent), files=[{"name": movie.name}])

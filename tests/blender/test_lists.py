@@ -29,6 +29,7 @@ def test_a_strength_is_keyframed_looks_act_and_lists_are_sent_where_the_method_u
         " as the strip” in the options, or switch Over Time off.",
     }
     assert told["rows"] == {
+        "drivers": ["restage.motions[1].strength"],
         "after the second": True,
         "third is second": True,
         "left": ["Shake", 0.5],
