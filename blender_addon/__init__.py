@@ -12,6 +12,7 @@ from . import (
     operators_sources,
     panels,
     panels_sources,
+    pictures,
     preferences,
     properties,
     session,
@@ -46,3 +47,4 @@ def unregister() -> None:
     del bpy.types.Scene.restage
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
+    pictures.unregister()

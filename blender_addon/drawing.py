@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from . import pictures
 from .backend.api.protocol import Learn
 from .jobs import Job
 from .properties import OWN
@@ -17,6 +18,7 @@ STATES = {
     "ready": "Restage is set up.",
 }
 ICONS = {"done": "CHECKMARK", "failed": "ERROR", "cancelled": "X", "interrupted": "RECOVER_LAST"}
+PREVIEW = 7.0  # height of a preview, in rows
 SLOW = 30.0  # seconds of setting up after which one wonders
 
 
@@ -104,6 +106,8 @@ def draw_job(column: Any, key: str, job: Job) -> None:
     for text in (how(job), job.note, job.hint):
         if text:
             wrapped(column, text)
+    if job.picture and (shown := pictures.icon(job.picture)):
+        column.template_icon(icon_value=shown, scale=PREVIEW)
     draw_ways_on(column, key, job)
 
 

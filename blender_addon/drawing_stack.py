@@ -1,11 +1,14 @@
 """The lists of motions and looks that act on new clips. Drawing only."""
 
+from pathlib import Path
 from typing import Any
 
 from bpy.types import Menu
 
-from . import over_time
-from .drawing import wrapped
+from . import over_time, pictures
+from .backend.api.presets import preview_of
+from .drawing import PREVIEW, wrapped
+from .facts import Learned
 from .over_time import Span
 from .session import session
 
@@ -51,6 +54,8 @@ def draw_below(column: Any, settings: Any, acting: Any, span: Span | str) -> Non
     """Why it cannot act, what will be sent of a strength over time, and what a prompt must say."""
     if reason := session.why_not_motion(settings, acting):
         wrapped(column, f"{reason}.", "ERROR")
+    if acting.step:
+        draw_checkpoint(column, acting)
     if acting.over_time:
         words = span if isinstance(span, str) else over_time.in_words(acting, span)
         wrapped(column, words, "ERROR" if isinstance(span, str) else "FCURVE")
@@ -60,17 +65,40 @@ def draw_below(column: Any, settings: Any, acting: Any, span: Span | str) -> Non
         wrapped(column, f"Say “{say}” in the prompt.", "INFO")
 
 
+def draw_checkpoint(column: Any, motion: Any) -> None:
+    learned = session.motions.get(motion.path)
+    wrapped(column, f"As it was {after(motion.step, learned.steps if learned else 0)}.", "RECOVER_LAST")
+    if shown := pictures.icon(preview_of(Path(motion.path), motion.step)):
+        column.template_icon(icon_value=shown, scale=PREVIEW)
+
+
+def after(step: int, steps: int) -> str:
+    return f"after {step} of {steps} steps" if steps else f"after {step} steps"
+
+
+def draw_checkpoints(layout: Any, motion: Any, learned: Learned) -> None:
+    for step in (0, *learned.checkpoints):
+        text = f"As It Was {after(step, learned.steps)}" if step else "As Learned to the End"
+        icon = "RADIOBUT_ON" if step == motion.step else "RADIOBUT_OFF"
+        chosen = layout.operator("restage.motion_checkpoint", text=text, icon=icon)
+        chosen.row, chosen.step = motion.path_from_id(), step
+    layout.separator()
+
+
 class RESTAGE_MT_motion(Menu):  # type: ignore[misc]
     """What can be done with one motion besides making clips; its row puts it into the context."""
 
     bl_label = "Motion"
 
     def draw(self, context: Any) -> None:
-        folder = context.restage_motion.path
+        motion = context.restage_motion
+        folder, learned = motion.path, session.motions.get(motion.path)
+        if learned and learned.checkpoints:
+            draw_checkpoints(self.layout, motion, learned)
         for name, program in (("comfyui", "ComfyUI"), ("diffusers", "diffusers")):
             text = f"Export for {program}"
             export = self.layout.operator("restage.motion_export", text=text, icon="EXPORT")
-            export.folder, export.format = folder, name
+            export.folder, export.format, export.step = folder, name, motion.step
         self.layout.operator("restage.open", text="Open Its Folder", icon="FILE_FOLDER").path = folder
 
 

@@ -35,8 +35,10 @@ def import_motion(context: Any, file: str, words: str, title: str) -> Import:
     )
 
 
-def export_motion(context: Any, folder: str, file: str, kind: Format) -> Export:
-    """Of a motion learned on several bases the one that the scene names. Raises UserError when it is gone."""
+def export_motion(context: Any, folder: str, file: str, kind: Format, step: int) -> Export:
+    """As after that step; of a motion learned on several bases the one that the scene names. Raises
+    UserError when it is gone.
+    """
     preset = read_preset(Path(folder))
     base = facts.base_of(strips.shown_scene(context).restage.base, library(context)).name
     out = Path(bpy.path.abspath(file)).resolve()
@@ -46,6 +48,7 @@ def export_motion(context: Any, folder: str, file: str, kind: Format) -> Export:
         out=str(out if out.suffix.lower() == ".safetensors" else out.with_name(f"{out.name}.safetensors")),
         format=kind,
         base=base if base in {weights.base for weights in preset.weights} else "",
+        step=step,
     )
 
 

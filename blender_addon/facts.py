@@ -7,7 +7,7 @@ from typing import Any
 
 from . import strips
 from .backend.api.bases import architecture
-from .backend.api.presets import FILE, read_preset
+from .backend.api.presets import FILE, checkpoints_of, read_preset
 from .backend.errors import UserError
 
 STARTER = Path(__file__).parent / "backend" / "starter" / "weights"
@@ -33,6 +33,8 @@ class Learned:
     bases: str  # that it was learned on, in words
     architectures: frozenset[str]  # empty where only the backend can tell
     say: str = ""  # what a prompt must say for it to be seen
+    steps: int = 0  # of learning; 0 where nobody knows
+    checkpoints: tuple[int, ...] = ()  # after how many of them it was kept, to choose instead of the end
 
 
 def base_of(name: str, library: Path) -> Base:
@@ -64,13 +66,19 @@ def learned_in(folder: Path) -> Learned | None:
         ", ".join(w.base for w in known),
         frozenset(w.architecture for w in preset.weights) or frozenset({"none"}),
         preset.looks if SUBJECT in preset.looks else "",
+        preset.steps or 0,
+        tuple(checkpoints_of(preset)),
     )
 
 
-def why_not_on(base: Base | None, motion: Learned | None) -> str:
-    """Why a motion cannot act on a base, in a sentence; nothing when it can or when that is not known."""
+def why_not_on(base: Base | None, motion: Learned | None, step: int) -> str:
+    """Why a motion, as after that step, cannot act on a base, in a sentence; nothing when it can or when
+    that is not known.
+    """
     if motion is None:
         return "This motion is not in the library any more"
+    if step and step not in motion.checkpoints:
+        return f"It has no checkpoint after {step} steps"
     if base is None or not base.architecture or not motion.architectures:
         return ""
     if base.architecture in motion.architectures:

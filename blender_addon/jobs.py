@@ -31,6 +31,7 @@ class Job:
     total: int = 0
     note: str = ""  # while it runs, what the backend adds; afterwards what the artist should know
     hint: str = ""
+    picture: Path | None = None  # what it makes so far
     outputs: tuple[str, ...] = ()
     placed: bool = False  # whether what it made is where it belongs
     clock: float = 0.0  # when the first step of this phase was done, and how many were then

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy.types import FileHandler, Operator
 
 from . import exchange, stack, strips
@@ -76,6 +76,7 @@ class RESTAGE_OT_motion_export(Asking):
         **a_file("*.safetensors"),
         "check_existing": BoolProperty(default=True, options={"HIDDEN"}),
         "folder": StringProperty(options={"HIDDEN", "SKIP_SAVE"}),
+        "step": IntProperty(options={"HIDDEN", "SKIP_SAVE"}),
         "format": EnumProperty(name="For", items=[(name, FOR[name], "") for name in get_args(Format)]),
     }
 
@@ -84,7 +85,8 @@ class RESTAGE_OT_motion_export(Asking):
         return allowed(cls, session.why_not())
 
     def invoke(self, context: Any, event: Any) -> set[str]:
-        self.filepath = f"{Path(self.folder).name}.safetensors"
+        step = f"-{self.step}" if self.step else ""
+        self.filepath = f"{Path(self.folder).name}{step}.safetensors"
         return browse(self, context)
 
     def check(self, context: Any) -> bool:
@@ -95,7 +97,7 @@ class RESTAGE_OT_motion_export(Asking):
         return bool(self.filepath != before)
 
     def request(self, context: Any) -> Any:
-        return exchange.export_motion(context, self.folder, self.filepath, self.format)
+        return exchange.export_motion(context, self.folder, self.filepath, self.format, self.step)
 
 
 class RESTAGE_OT_looks_open(Operator):  # type: ignore[misc]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bpy.props import EnumProperty, IntProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Operator
 
 from . import requests_from_scene as requests
@@ -87,6 +87,20 @@ class RESTAGE_OT_motion_remove(Removing):
     __annotations__ = {"index": IntProperty(options={"HIDDEN"})}
 
 
+class RESTAGE_OT_motion_checkpoint(Operator):  # type: ignore[misc]
+    """Let this motion act as it was then. Learned for less long, it often keeps less of the looks"""
+
+    bl_idname, bl_label, bl_options = "restage.motion_checkpoint", "Choose Checkpoint", {"UNDO"}
+    __annotations__ = {
+        "row": StringProperty(options={"HIDDEN"}),  # its path from the scene
+        "step": IntProperty(options={"HIDDEN"}),
+    }
+
+    def execute(self, context: Any) -> set[str]:
+        strips.shown_scene(context).path_resolve(self.row).step = self.step
+        return {"FINISHED"}
+
+
 class RESTAGE_OT_looks_remove(Removing):
     """Take these looks off the list; their file or what was learned stays"""
 
@@ -126,6 +140,7 @@ class RESTAGE_OT_take_settings(Operator):  # type: ignore[misc]
 CLASSES = (
     RESTAGE_OT_motion_add,
     RESTAGE_OT_motion_remove,
+    RESTAGE_OT_motion_checkpoint,
     RESTAGE_OT_looks_add,
     RESTAGE_OT_looks_remove,
     RESTAGE_OT_new_seed,

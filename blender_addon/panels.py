@@ -86,6 +86,8 @@ class RESTAGE_PT_learn_options(Tab):
         layout.prop(settings, "base")
         draw_field(layout, settings, "steps")
         layout.prop(settings, "learn_seed")
+        layout.prop(settings, "checkpoints")
+        layout.prop(settings, "preview_prompt", placeholder="a blue star over a brown ground")
         layout.prop(settings, "method")
 
 

@@ -159,6 +159,7 @@ RestageMotion = group(
     path=StringProperty(name="Folder", subtype="DIR_PATH"),
     title=StringProperty(name="Motion"),
     strength=property_of(Motion, "strength"),
+    step=property_of(Motion, "step"),
     over_time=BoolProperty(
         name="Over Time",
         description="Let the strength follow its keyframes over the frames of the new clip",
@@ -204,6 +205,11 @@ RestageScene = group(
     ),
     quality=property_of(Learn, "quality"),
     learn_seed=property_of(Learn, "seed"),
+    checkpoints=property_of(Learn, "checkpoints"),
+    preview_prompt=StringProperty(
+        name="Preview",
+        description="What is to be seen in the previews that are made at each checkpoint; empty for none",
+    ),
     own_steps=BoolProperty(name="Steps", description="Set the steps instead of leaving them to the quality"),
     steps=IntProperty(name="Steps", description="Learning steps", default=300, min=1, max=100_000),
     method=EnumProperty(name="Method", description="The paper whose way is taken", items=METHOD_ITEMS),

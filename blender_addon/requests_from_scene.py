@@ -80,6 +80,8 @@ def learn(context: Any) -> Learn:
         quality=settings.quality,
         steps=value_of(settings, "steps"),
         seed=settings.learn_seed,
+        checkpoints=settings.checkpoints,
+        preview_prompt=settings.preview_prompt.strip(),
         compute=compute(context),
     )
 

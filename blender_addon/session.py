@@ -7,10 +7,11 @@ from typing import Any
 
 import bpy
 
-from . import facts, strips
+from . import facts, pictures, strips
 from .backend.api import environment, interrupted
 from .backend.api.client import Backend
 from .backend.api.library import default_library
+from .backend.api.presets import preview_of
 from .backend.api.protocol import Cancelled, Failed, Finished, Learn, Message, Preview, Progress, Request
 from .backend.errors import UserError
 from .jobs import Job
@@ -71,7 +72,7 @@ class Session:
         learned = self.motions[motion.path]
         if learned is None and motion.path.endswith(facts.LORAS):
             return "Its file is not there any more"
-        return facts.why_not_on(self.bases.get(settings.base), learned)
+        return facts.why_not_on(self.bases.get(settings.base), learned, motion.step)
 
     def must_say(self, settings: Any, row: Any) -> str:
         """What the prompt does not say and must for these looks to be seen; nothing when it does."""
@@ -153,6 +154,10 @@ class Session:
         motions = {row.path for row in rows} - self.motions.keys()
         self.bases |= {base: facts.base_of(base, where) for base in bases}
         self.motions |= {path: facts.learned_in(Path(path)) for path in motions}
+        for path in motions:
+            learned = self.motions[path]
+            for step in learned.checkpoints if learned else ():
+                pictures.load(preview_of(Path(path), step))
         news = self._find_interrupted(where) or bool(bases or motions)
         return news or self.setting_up or self.environment != before
 
@@ -202,7 +207,9 @@ class Session:
             case Progress():
                 job.progress(message)
             case Preview():
-                job.note = f"Preview at step {message.step}: {message.path}"
+                job.note = f"What it makes after {message.step} steps:"
+                job.picture = Path(message.path).with_suffix(".png")
+                pictures.load(job.picture)
             case Finished():
                 job.outputs, job.state, job.note = message.outputs, "done", " ".join(message.notes)
                 job.arrive()

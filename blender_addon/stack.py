@@ -22,10 +22,10 @@ def parts(scene: Any, base: Base) -> dict[str, Any]:
     settings = scene.restage
     rows = [*settings.motions, *settings.looks]
     span = over_time.span_of(scene, base) if any(row.over_time for row in rows) else Span(0, 1, 2)
-    said = [(Path(row.path), over_time.said(row, span)) for row in rows]
+    said = [(Path(row.path), row.step, over_time.said(row, span)) for row in rows]
     return {
-        "motions": tuple(Motion(path=str(path), **s) for path, s in said if not is_lora(path)),
-        "looks": tuple(Looks(path=str(path), **s) for path, s in said if is_lora(path)),
+        "motions": tuple(Motion(path=str(p), step=step, **s) for p, step, s in said if not is_lora(p)),
+        "looks": tuple(Looks(path=str(p), **s) for p, _, s in said if is_lora(p)),
     }
 
 
@@ -39,7 +39,9 @@ def restore(request: Generate | Edit, scene: Any, base: Base) -> None:
     acting: tuple[Motion | Looks, ...] = (*request.motions, *request.looks)
     for one in acting:
         rows = scene.restage.motions if is_motion(one) else scene.restage.looks
-        over_time.lay(add(rows, Path(one.path), one.strength), one.curve, span)
+        row = add(rows, Path(one.path), one.strength)
+        row.step = one.step if isinstance(one, Motion) else 0
+        over_time.lay(row, one.curve, span)
 
 
 def _span(request: Generate | Edit, scene: Any, base: Base) -> Span:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from .values import described, value
+from .values import described, limited, value
 
 Format = Literal["comfyui", "diffusers"]
 
@@ -28,3 +28,4 @@ class Export:
     out: str
     format: Format = described("comfyui", "The program whose names the file's layers get")
     base: str = ""  # which, of a motion learned on several
+    step: int = limited(0, 0, 100_000, "The checkpoint after so many learning steps; 0 is the end")

@@ -5,6 +5,8 @@ reference.mp4   the clip that the motion was learned from
 thumbnail.png
 weights/<base>.safetensors          a LoRA
 weights/<base>-words.safetensors    embeddings of new words (textual inversion)
+weights/<base>-000150.safetensors   as it was after 150 steps, to choose instead
+previews/000150.png                 what it made then
 """
 
 import json
@@ -20,11 +22,12 @@ from .protocol import Rate
 from .settings import CustomizeAVideo, Method
 from .values import ProtocolError, check, from_plain, limited, to_plain, value
 
-SCHEMA = 2
+SCHEMA = 3
 FILE, REFERENCE = "preset.json", "reference.mp4"
 # schema → what turns its content into that of the next; a released schema is never dropped.
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda content: content,  # 2 only says more: motions made elsewhere
+    2: lambda content: content,  # and 3: checkpoints
 }
 
 
@@ -37,6 +40,7 @@ class BaseWeights:
     fingerprint: str
     file: str  # of the LoRA; empty when there are only new words
     words: str = ""  # of the new words; empty when there are none
+    step: int = limited(0, 0, 100_000, "Learning steps after which it was so; 0 is the end")
 
 
 @value
@@ -91,6 +95,28 @@ def _migrated(path: Path, data: Any) -> Preset:
             f"The motion {path} is damaged ({error}).", "Restore it from a copy, or learn it again."
         ) from error
     return preset
+
+
+def checkpoints_of(preset: Preset) -> list[int]:
+    """The steps after which there is a checkpoint to choose instead of the end."""
+    return sorted({w.step for w in preset.weights} - {0})
+
+
+def of_step(preset: Preset, step: int) -> list[BaseWeights]:
+    """The weights of a checkpoint, 0 being the end. Raises UserError where none was kept at that step."""
+    found = [w for w in preset.weights if w.step == step]
+    if step and not found:
+        kept = ", ".join(map(str, checkpoints_of(preset))) or "none"
+        raise UserError(
+            f"The motion {preset.title!r} has no checkpoint after {step} steps.",
+            f"It has its end, and after steps: {kept}.",
+        )
+    return found
+
+
+def preview_of(folder: Path, step: int) -> Path:
+    """Where the picture of what a motion made at a checkpoint lies, if there is one."""
+    return folder / "previews" / f"{step:06d}.png"
 
 
 def write_preset(folder: Path, preset: Preset) -> None:

@@ -100,6 +100,7 @@ class Motion:
     path: str
     strength: float = limited(1.0, -2.0, 2.0, "0 is off, 1 as learned, below 0 reversed in sign")
     curve: tuple[Key, ...] = ()  # with keys, in place of `strength`: one that changes over the clip
+    step: int = limited(0, 0, 100_000, "The checkpoint after so many learning steps; 0 is the end")
 
 
 @value
@@ -150,7 +151,8 @@ class Learn:
     quality: Quality = described("normal", "How long to learn")
     steps: int | None = limited(None, 1, 100_000, "Learning steps; None lets quality decide")
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same result")
-    preview_prompt: str = ""  # with words, previews are made while learning
+    checkpoints: int = limited(4, 1, 20, "Stages of learning to choose among afterwards; 1 is the end alone")
+    preview_prompt: str = ""  # with words, a preview is made at each checkpoint
     stills: tuple[Clip, ...] = ()  # pictures (or clips) whose looks are learned, for methods that do
     regular: tuple[Clip, ...] = ()  # of related motions, which are not to be forgotten; looks: all words
     compute: Compute = Compute()

@@ -130,7 +130,7 @@ def _learning(plan: Plan, row: Row, trial: Trial, out: Path) -> Learn:
     assert row.method is not None, "rows without a method have nothing to learn"
     return Learn(
         job="bench", clips=several, motion=motion, out=str(out), title=trial.name, base=plan.base,
-        method=row.method, quality=plan.quality, steps=plan.steps, regular=regular,
+        method=row.method, quality=plan.quality, steps=plan.steps, checkpoints=1, regular=regular,
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def import_preset(
 
 
 def export_preset(
-    name: Annotated[str, typer.Argument(help="A motion's folder, or its name in the library.")],
+    name: Annotated[str, typer.Argument(help="A motion's folder or name in the library; NAME#STEP.")],
     out: Annotated[Path, o.option("--out", metavar="FILE.safetensors", help="Where the file goes.")],
     kind: Annotated[Format, o.option("--format", help="For which program.")] = "diffusers",
     base: Annotated[str, o.option("--base", help="Which, of a motion learned on several.")] = "",
@@ -48,6 +48,6 @@ def export_preset(
     """Write a motion as one file that diffusers or ComfyUI loads. Prints its path."""
     from backend.tasks.exchange import export_motion  # loads torch
 
-    folder = Path(o.motion(name, library).path)
-    export_motion(folder, kind, base, Path(o.absolute(out)))
+    chosen = o.motion(name, library)
+    export_motion(Path(chosen.path), kind, base, Path(o.absolute(out)), chosen.step)
     typer.echo(o.absolute(out))

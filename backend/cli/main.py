@@ -72,7 +72,8 @@ def learn(
     quality: Annotated[Quality, o.option("--quality", help="How long to learn.")] = "normal",
     steps: Annotated[int | None, o.option("--steps", help="Learning steps, in place of --quality.")] = None,
     seed: o.Seed = 0,
-    preview: Annotated[str, o.option("--preview-prompt", help="Make previews of this while learning.")] = "",
+    checkpoints: Annotated[int, o.option("--checkpoints", help="Kept to choose among; 1: the end.")] = 4,
+    preview: Annotated[str, o.option("--preview-prompt", help="Make this at each checkpoint.")] = "",
     first: o.First = 0,
     frames: o.Used = None,
     reverse: Annotated[bool, o.option("--reverse", help="Learn the clip played backwards.")] = False,
@@ -88,10 +89,11 @@ def learn(
     Given again after being interrupted, the same command goes on from the last checkpoint. Given again
     when it has finished, it says so and does nothing, unless --again.
     """
+    clips, stills = o.material(clip, looks, first=first, frames=frames, reverse=reverse)
     request = Learn(
-        job="", **o.material(clip, looks, first=first, frames=frames, reverse=reverse), motion=motion,
-        regular=o.regular(regular), out=o.absolute(out), title=title, base=o.base(base),
-        method=o.method(method, settings), quality=quality, steps=steps, seed=seed, preview_prompt=preview,
+        job="", clips=clips, stills=stills, regular=o.regular(regular), motion=motion, out=o.absolute(out),
+        title=title, base=o.base(base), method=o.method(method, settings), quality=quality, steps=steps,
+        seed=seed, checkpoints=checkpoints, preview_prompt=preview,
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
     _run(ctx, request, library, as_json, again)
@@ -191,7 +193,7 @@ def list_presets(
         return
     table = Table("Motion", "Kind", "Words", "Strength", "Learned on", "Folder")
     for path, preset in found:
-        bases = ", ".join(weights.base for weights in preset.weights)
+        bases = ", ".join(weights.base for weights in preset_folders.of_step(preset, 0))
         table.add_row(preset.title, preset.kind, preset.motion, f"{preset.strength:g}", bases, path.name)
     Console().print(table if found else f"There are no motions in {library / 'presets'} yet.")
 

@@ -46,9 +46,10 @@ Motions = Annotated[
     list[str],
     option(
         "--motion",
-        metavar="DIR[:STRENGTH]",
+        metavar="DIR[#STEP][:STRENGTH]",
         help="A learned motion; give several to mix them. A strength may change over the clip, from 0, its"
-        " first frame, to 1, its last: dance:0@0,1@0.5 grows to 1 until half way.",
+        " first frame, to 1, its last: dance:0@0,1@0.5 grows to 1 until half way. dance#150 is the motion"
+        " as it was after 150 steps, where a checkpoint was kept then.",
     ),
 ]
 Balance = Annotated[float, option("--balance", metavar="0..1", help=BALANCE_HELP)]
@@ -100,12 +101,16 @@ def base(name: str) -> str:
 def motion(text: str, library: Path) -> Motion:
     """DIR, DIR:STRENGTH or DIR:STRENGTH@MOMENT,… where DIR may be the name of a motion in the library.
 
-    Strengths come after the last colon, so that C:\\motions\\dance is a path.
+    DIR#STEP is one of its checkpoints. Strengths come after the last colon: C:\\motions\\dance is a path.
     """
     chosen = with_strength(protocol.Motion, text)
-    kept = library / "presets" / chosen.path
-    here = kept if not Path(chosen.path).expanduser().exists() and kept.is_dir() else chosen.path
-    return dataclasses.replace(chosen, path=absolute(here))
+    whole = chosen.path
+    name, at, step = whole.rpartition("#")
+    for path, steps in ((whole, 0), (name, int(step) if at and step.isdecimal() else 0)):
+        for place in (Path(path).expanduser(), library / "presets" / path):
+            if path and place.exists():
+                return dataclasses.replace(chosen, path=absolute(place), step=steps)
+    return dataclasses.replace(chosen, path=absolute(whole))
 
 
 def looks(text: str) -> protocol.Looks:
@@ -146,15 +151,15 @@ def clips(
     )
 
 
-def material(paths: Sequence[Path], looks: Sequence[str], **used: Any) -> dict[str, tuple[Clip, ...]]:
-    """Movies are the clips, pictures the stills of what is learned. Raises UserError as `clips` does."""
+def material(
+    paths: Sequence[Path], looks: Sequence[str], **used: Any
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """What is learned from: movies → clips, pictures → stills. Raises UserError as `clips` does."""
     from backend.media.stills import is_still  # only now: it loads a library for pictures
 
     given = clips(paths, looks, **used)
-    return {
-        "clips": tuple(clip for clip in given if not is_still(clip.path)),
-        "stills": tuple(clip for clip in given if is_still(clip.path)),
-    }
+    clips_given = tuple(clip for clip in given if not is_still(clip.path))
+    return clips_given, tuple(clip for clip in given if is_still(clip.path))
 
 
 def regular(given: Sequence[str]) -> tuple[Clip, ...]:

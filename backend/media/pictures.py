@@ -43,3 +43,10 @@ def _resized(picture: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray
 def png(picture: np.ndarray[Any, Any]) -> bytes:
     """(H, W, 3) uint8 RGB → the bytes of a PNG file."""
     return bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1])
+
+
+def tiled(frames: np.ndarray[Any, Any], across: int = 3) -> np.ndarray[Any, Any]:
+    """(F, H, W, 3) → (across · H, across · W, 3): evenly spaced frames, row by row, as one picture."""
+    chosen = np.linspace(0, len(frames) - 1, across * across).round().astype(int)
+    rows = frames[chosen].reshape(across, across, *frames.shape[1:])
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)

@@ -17,12 +17,17 @@ from . import workers
 from .films import Films
 from .models import Size, mixed_precision
 from .world import FULL, Shot, Vocabulary, another, backwards, render, sample_shot, words_of
+from .world.motions import WANDER
 from .world.shots import HELD_OUT_SHARE, Words
 
 CHUNK = 1024
 """Clips in one file of the bank."""
 GROUP = 8
 """Clips that the same words describe; they stand side by side in the bank, for `stages.expected`."""
+
+WANDERING = 0.5
+"""Share of the clips in which a subject goes anywhere instead of as the vocabulary says; under a camera that
+moves half of it."""
 
 
 def random_pictures(
@@ -82,12 +87,18 @@ def write_bank(
         if file.exists():
             continue
         rng = random.Random(f"bank {number}")
-        firsts = [sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk // (2 * GROUP))]
+        drawn = (sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk // (2 * GROUP)))
+        firsts = [_perhaps_wandering(rng, shot) for shot in drawn]
         both = [shot for first in firsts for shot in (first, backwards(first))]
         shots = [another(rng, shot) for shot in both for _ in range(GROUP)]
         draw = partial(render, size=size.pixels, frames=size.frames, fps=size.fps, device=device)
         latents = [_encoded(autoencoder, draw(shots[i : i + 64]).frames) for i in range(0, chunk, 64)]
         _write_chunk(file, latents, shots)
+
+
+def _perhaps_wandering(rng: random.Random, shot: Shot) -> Shot:
+    share = WANDERING if shot.camera == "locked" else WANDERING / 2
+    return replace(shot, motion=WANDER, speed="") if rng.random() < share else shot
 
 
 def _write_chunk(file: Path, latents: list[np.ndarray], shots: list[Shot]) -> None:

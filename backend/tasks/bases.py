@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from backend.api.presets import Preset, read_preset
+from backend.api.presets import Preset, of_step, read_preset
 from backend.api.protocol import Compute, Looks, Motion, per_frame
 from backend.diffusion.adapters import Lora, State, fits
 from backend.diffusion.stacking import Part, balanced, stacked
@@ -58,10 +58,11 @@ def load_motion(motion: Motion, family: Family) -> LoadedMotion:
     folder = Path(motion.path)
     preset = read_preset(folder)
     base = family.fingerprint
-    same = [w for w in preset.weights if w.architecture == base.architecture]
+    at_step = of_step(preset, motion.step)
+    same = [w for w in at_step if w.architecture == base.architecture]
     exact = [w for w in same if w.fingerprint == base.weights]
     if not same:
-        learned_on = ", ".join(w.base for w in preset.weights) or "no base"
+        learned_on = ", ".join(w.base for w in at_step) or "no base"
         raise UserError(
             f"The motion {preset.title!r} was learned on {learned_on}, not on {family.profile.name}.",
             f"Learn it again on {family.profile.name}, or generate with the base that it was learned on.",

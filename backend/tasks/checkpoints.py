@@ -5,7 +5,8 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ from backend.api.library import write_whole
 from backend.diffusion.tensors import read_tensors
 
 VECTORS = "vectors"  # the one tensor of a new word; a LoRA's have its modules' names
+States = dict[str, dict[str, Tensor]]  # by adapter or new word
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a run has learned: at its end, and at the checkpoints that an artist may choose instead."""
+
+    end: States
+    checkpoints: Mapping[int, States] = field(default_factory=dict)  # by the last stage's steps
+    previews: Mapping[int, Path] = field(default_factory=dict)  # pictures, likewise
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class Checkpoint:
     stage: int
     step: int  # steps of the stage that are done
     data: str  # hash of the latents and text that were learned from
-    adapters: dict[str, dict[str, Tensor]]  # by name, and new words
+    adapters: States
     optimizer: dict[str, Any]  # torch's state_dict
     scaler: dict[str, Any]  # likewise; empty but in fp16
     rng: Tensor  # uint8, of the run's generator
@@ -36,8 +47,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> None
     part = folder / f".{name}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    adapters = {f"{a}/{key}": t for a, state in checkpoint.adapters.items() for key, t in state.items()}
-    write_whole(part / "adapters.safetensors", save(adapters))
+    write_learned(part / "adapters.safetensors", checkpoint.adapters)
     moments = {
         f"{index}/{key}": torch.as_tensor(value)
         for index, state in checkpoint.optimizer["state"].items()
@@ -71,16 +81,25 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
     return None
 
 
+def write_learned(path: Path, learned: States) -> None:
+    write_whole(path, save({f"{name}/{key}": t for name, s in learned.items() for key, t in s.items()}))
+
+
+def read_learned(path: Path) -> States:
+    learned: States = {}
+    for key, tensor in read_tensors(path)[0].items():
+        name, _, rest = key.partition("/")
+        learned.setdefault(name, {})[rest] = tensor
+    return learned
+
+
 def _folders(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("[0-9]*-[0-9]*") if (p / "state.json").is_file())
 
 
 def _read(path: Path) -> Checkpoint:
     facts = json.loads((path / "state.json").read_text())
-    adapters: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in read_tensors(path / "adapters.safetensors")[0].items():
-        name, _, rest = key.partition("/")
-        adapters.setdefault(name, {})[rest] = tensor
+    adapters = read_learned(path / "adapters.safetensors")
     moments, _ = read_tensors(path / "optimizer.safetensors")
     rng = moments.pop("rng")
     state: dict[int, dict[str, Tensor]] = {}

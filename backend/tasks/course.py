@@ -4,16 +4,17 @@ A method says what learns and with which losses, a family predicts; the loop onl
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from backend.api.library import write_whole
 from backend.api.protocol import Learn, Sampling
 from backend.diffusion.adapters import (
     Lora,
-    State,
     add_lora,
     learning,
     load_lora_state,
@@ -25,17 +26,26 @@ from backend.diffusion.adapters import (
 )
 from backend.families.base import Family
 from backend.media import clips
+from backend.media.pictures import png, tiled
 from backend.methods.base import Adapter, Method, Stage, Step
 from backend.tasks import generate
 from backend.tasks.bases import with_motion_words
-from backend.tasks.checkpoints import VECTORS, Checkpoint, newest_checkpoint, save_checkpoint
+from backend.tasks.checkpoints import (
+    VECTORS,
+    Checkpoint,
+    Learned,
+    States,
+    newest_checkpoint,
+    read_learned,
+    save_checkpoint,
+    write_learned,
+)
 from backend.tasks.given import NOTHING, Given
 from backend.tasks.prepare import Prepared, seeded
 from backend.tasks.prompted import Prompted, read_prompt
 from backend.tasks.run import Run, Stopped
 
 CHECKPOINTS = 10  # in a stage, evenly spread
-PREVIEWS = 4  # in the last stage
 PREVIEW_STEPS = 8
 
 
@@ -63,22 +73,24 @@ class Learning:
     prepared: Prepared
     run: Run
     given: Given = NOTHING
-    learned: dict[str, State] = field(default_factory=dict)  # by adapter or new word
+    learned: States = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.stages = self.method.stages(self.request.steps or 0)
-        self.checkpoints = self.run.folder / "checkpoints"
+        self.checkpoints = self.run.folder / "checkpoints"  # the newest, to go on from
+        self.kept = self.run.folder / "kept"  # those to choose among afterwards
         self.adapters = {a.name: a for a in self.method.adapters}
         self.words = {w.name: w for w in self.method.words}
         self._prompted: Prompted | None = None
 
-    def all_stages(self) -> dict[str, State]:
-        """→ the tensors of everything that was learned."""
+    def all_stages(self) -> Learned:
+        """→ everything that was learned."""
         rng = seeded(self.request.seed)
         resumed = newest_checkpoint(self.checkpoints)
         if resumed and resumed.data != self.prepared.digest:
             # The clip or the words have changed since; left there, old steps would count as the newest.
             shutil.rmtree(self.checkpoints)
+            shutil.rmtree(self.kept, ignore_errors=True)
             resumed = None
         if resumed:
             self.learned = dict(resumed.adapters)
@@ -86,7 +98,10 @@ class Learning:
         first = resumed.stage if resumed else 0
         for index in range(first, len(self.stages)):
             self._stage(index, rng, resumed if index == first else None)
-        return self.learned
+        chosen = {step: self.kept / f"{step:06d}.safetensors" for step in self._choices()[:-1]}
+        kept = {step: read_learned(path) for step, path in chosen.items() if path.exists()}
+        pictures = {step: self._preview_file(step).with_suffix(".png") for step in self._choices()}
+        return Learned(self.learned, kept, {step: path for step, path in pictures.items() if path.exists()})
 
     def _stage(self, index: int, rng: torch.Generator, resumed: Checkpoint | None) -> None:
         """Run one stage, from its start or from `resumed`; what it learned is then in `learned`."""
@@ -110,10 +125,13 @@ class Learning:
             if resumed:
                 course.optimizer.load_state_dict(resumed.optimizer)
                 course.scaler.load_state_dict(resumed.scaler)
-            for until in stops(course.done, stage.steps, self._previews(course)):
+            choices = self._choices() if index == len(self.stages) - 1 else []
+            for until in stops(course.done, stage.steps, choices):
                 self._steps(course, until)
                 self._save(course)
-                self._preview(course)
+                if until in choices:
+                    write_learned(self.kept / f"{until:06d}.safetensors", self.learned)
+                    self._preview(course)
         finally:
             remove_loras(self.family.denoiser)
             self.family.release("text")
@@ -194,13 +212,16 @@ class Learning:
         )
         save_checkpoint(self.checkpoints, checkpoint)
 
-    def _previews(self, course: Course) -> bool:
-        last = course.index == len(self.stages) - 1
-        return bool(self.request.preview_prompt) and last and self.method.kept in course.stage.learn
+    def _choices(self) -> list[int]:
+        """The last stage's steps after which there is a checkpoint to choose, the last being its end."""
+        return parts(self.stages[-1].steps, self.request.checkpoints)
+
+    def _preview_file(self, step: int) -> Path:
+        return self.run.folder / "previews" / f"{step:06d}.mp4"
 
     def _preview(self, course: Course) -> None:
         """A clip with what is learned so far, made as a final one is, in fewer steps."""
-        if not self._previews(course):
+        if not self.request.preview_prompt:
             return
         s = generate.native(Sampling(steps=PREVIEW_STEPS), self.family)
         noise = generate.clip_noise(self.family, s, self.request.seed)
@@ -208,10 +229,11 @@ class Learning:
             words = self._preview_words(course.vectors)
             frames = generate.make_clip(self.family, words, noise, s, self.run, "preview")
         self.family.release("pixels")
-        path = self.run.folder / "previews" / f"{course.done:06d}.mp4"
+        path = self._preview_file(course.done)
         path.parent.mkdir(parents=True, exist_ok=True)
         facts = {"schema": 1, "step": course.done, "seed": self.request.seed}
         clips.write(path, frames, self.family.profile.fps, facts)
+        write_whole(path.with_suffix(".png"), png(tiled(frames)))
         self.run.preview(str(path), course.done)
 
     def _preview_words(self, vectors: Mapping[str, Tensor]) -> Prompted:
@@ -224,11 +246,14 @@ class Learning:
         return self._prompted
 
 
-def stops(done: int, steps: int, previews: bool) -> list[int]:
-    """The steps after `done` at which a checkpoint (and a preview) is due, the last being `steps`."""
-    parts = PREVIEWS if previews else CHECKPOINTS
-    due = {round(steps * part / parts) for part in range(1, parts + 1)}
-    return [step for step in sorted(due) if step > done]
+def parts(steps: int, count: int) -> list[int]:
+    """The ends of `count` even parts of so many steps; fewer where there are fewer steps."""
+    return sorted({round(steps * part / count) for part in range(1, count + 1)} - {0})
+
+
+def stops(done: int, steps: int, choices: Iterable[int]) -> list[int]:
+    """The steps after `done` at which a checkpoint is due, the last being `steps`."""
+    return sorted(step for step in {*parts(steps, CHECKPOINTS), *choices} if step > done)
 
 
 def make_optimizer(

@@ -4,7 +4,7 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
-from backend.api.presets import read_preset
+from backend.api.presets import of_step, read_preset
 from backend.api.protocol import Clip, Edit, Export, Generate, Import, Learn, Request
 from backend.errors import UserError
 from backend.media import clips
@@ -16,12 +16,12 @@ def refuse_early(request: Request) -> None:
     if isinstance(request, Import) and not Path(request.path).is_file():
         raise UserError(f"There is no file {request.path}.", "Choose a LoRA, or MotionDirector's .pt.")
     if isinstance(request, Export):
-        read_preset(Path(request.motion))
+        of_step(read_preset(Path(request.motion)), request.step)
     for clip in sources(request):
         clips.read(clip, frames=2, fps=Fraction(1), size=(32, 32))
     if isinstance(request, Generate | Edit):
         for motion in request.motions:
-            read_preset(Path(motion.path))
+            of_step(read_preset(Path(motion.path)), motion.step)
         for looks in request.looks:
             if not Path(looks.path).is_file():
                 raise UserError(f"There is no LoRA {looks.path}.", "Choose a .safetensors file.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backend.api.exchange import Format
 from backend.api.library import write_whole
-from backend.api.presets import BaseWeights, Preset, read_preset, replace_folder, write_preset
+from backend.api.presets import BaseWeights, Preset, of_step, read_preset, replace_folder, write_preset
 from backend.api.protocol import Compute, Export, Import, Rate
 from backend.diffusion.adapters import Lora
 from backend.diffusion.tensors import read_tensors
@@ -27,7 +27,7 @@ def perform_import(request: Import, run: Run) -> Result:
 
 def perform_export(request: Export) -> Result:
     """Raises UserError as `export_motion` does."""
-    export_motion(Path(request.motion), request.format, request.base, Path(request.out))
+    export_motion(Path(request.motion), request.format, request.base, Path(request.out), request.step)
     return Result((request.out,), (f"Written: {request.out}",))
 
 
@@ -81,8 +81,10 @@ def _free_place(presets: Path, title: str) -> Path:
     return next(place for place in places if not place.exists())
 
 
-def export_motion(folder: Path, kind: Format, base: str, out: Path) -> None:
-    """A motion's LoRA as one .safetensors file. `base` says which, for a motion learned on several.
+def export_motion(folder: Path, kind: Format, base: str, out: Path, step: int = 0) -> None:
+    """A motion's LoRA, as after so many steps (0: at the end), as one .safetensors file.
+
+    `base` says which, for a motion learned on several.
 
     Raises UserError for a motion without a LoRA, or one that the other program has no names for.
     """
@@ -91,9 +93,10 @@ def export_motion(folder: Path, kind: Format, base: str, out: Path) -> None:
             f"{out.name} is not a .safetensors file.", "End the name of the file in .safetensors."
         )
     preset = read_preset(folder)
-    learned = [w for w in preset.weights if w.file and base in ("", w.base)]
+    at_step = of_step(preset, step)
+    learned = [w for w in at_step if w.file and base in ("", w.base)]
     if len(learned) != 1:
-        on = ", ".join(w.base for w in preset.weights if w.file) or "no base"
+        on = ", ".join(w.base for w in at_step if w.file) or "no base"
         raise UserError(
             f"The motion {preset.title!r} was learned on {on}.",
             "Choose one of these: the base model in Blender, --base in a terminal.",

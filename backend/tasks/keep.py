@@ -3,14 +3,22 @@
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from safetensors.torch import save
 from torch import Tensor
 
 from backend.api.library import write_whole
-from backend.api.presets import FILE, REFERENCE, BaseWeights, Preset, replace_folder, write_preset
+from backend.api.presets import (
+    FILE,
+    REFERENCE,
+    BaseWeights,
+    Preset,
+    preview_of,
+    replace_folder,
+    write_preset,
+)
 from backend.api.protocol import Clip, Learn, Rate
 from backend.diffusion.adapters import Lora, State
 from backend.errors import UserError
@@ -19,7 +27,7 @@ from backend.families.lora_files import diffusers_file, model_spec
 from backend.media import clips
 from backend.media.pictures import png
 from backend.methods.base import Adapter, Method
-from backend.tasks.checkpoints import VECTORS
+from backend.tasks.checkpoints import VECTORS, Learned, States
 from backend.tasks.prepare import read_source
 
 REFERENCE_SIDE = 512  # pixels of the reference clip's longer side at most
@@ -35,13 +43,20 @@ def preset_place(out: Path) -> Path:
 
 
 @dataclass(frozen=True)
+class Weights:
+    lora: tuple[Adapter, State] | None
+    word: tuple[str, Tensor] | None  # a new word and its vectors (n, D)
+    step: int = 0  # of a checkpoint; 0 is the end
+
+
+@dataclass(frozen=True)
 class Holding:
     """What one preset folder holds."""
 
     preset: Preset  # all but its weights
     clip: Clip  # the one that stands for it
-    lora: tuple[Adapter, State] | None = None
-    word: tuple[str, Tensor] | None = None  # a new word and its vectors (n, D)
+    weights: tuple[Weights, ...]  # as it was at the end, then at checkpoints
+    previews: Mapping[int, Path] = field(default_factory=dict)  # pictures of what it made, by step
 
 
 def places(method: Method, out: Path) -> list[Path]:
@@ -52,7 +67,7 @@ def places(method: Method, out: Path) -> list[Path]:
 
 
 def keep_learned(
-    request: Learn, family: Family, method: Method, learned: Mapping[str, State], out: Path
+    request: Learn, family: Family, method: Method, learned: Learned, out: Path
 ) -> tuple[str, ...]:
     """Write every preset folder; → their paths, the motion's first."""
     made = places(method, out)
@@ -61,12 +76,14 @@ def keep_learned(
     return tuple(str(place) for place in made)
 
 
-def _holdings(
-    request: Learn, family: Family, method: Method, learned: Mapping[str, State]
-) -> Iterator[Holding]:
+def _holdings(request: Learn, family: Family, method: Method, learned: Learned) -> Iterator[Holding]:
     p, shown = family.profile, (*request.clips, *request.stills)
-    adapters = {a.name: (a, learned[a.name]) for a in method.adapters}
-    words = {w.name: (w.word, learned[w.name][VECTORS]) for w in method.words}
+    adapters, words = {a.name: a for a in method.adapters}, {w.name: w.word for w in method.words}
+
+    def weights(state: States, adapter: str, word: str, step: int = 0) -> Weights:
+        lora = (adapters[adapter], state[adapter]) if adapter in adapters else None
+        return Weights(lora, (words[word], state[word][VECTORS]) if word in words else None, step)
+
     motion = Preset(
         title=request.title,
         motion=request.motion if method.kind != "style" else "",
@@ -79,12 +96,13 @@ def _holdings(
         frames=p.frames,
         rate=Rate(num=p.fps.numerator, den=p.fps.denominator),
     )
-    yield Holding(motion, shown[0], adapters[method.kept], words.get(method.kept_word))
+    stages = {0: learned.end, **learned.checkpoints}
+    kept = tuple(weights(state, method.kept, method.kept_word, step) for step, state in stages.items())
+    yield Holding(motion, shown[0], kept, learned.previews)
     for beside in method.beside:
         title = f"Looks: {beside.looks}" if beside.looks else f"Looks of {request.title}"
         looks = replace(motion, title=title, motion="", looks=beside.looks, kind="style", follow=0.0)
-        lora, word = adapters.get(beside.adapter), words.get(beside.word)
-        yield Holding(looks, shown[beside.clip], lora, word)
+        yield Holding(looks, shown[beside.clip], (weights(learned.end, beside.adapter, beside.word),))
 
 
 def _write(request: Learn, family: Family, holding: Holding, out: Path) -> None:
@@ -93,26 +111,29 @@ def _write(request: Learn, family: Family, holding: Holding, out: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     try:
         (part / "weights").mkdir(parents=True)
-        preset = replace(holding.preset, weights=(_write_weights(family, holding, part / "weights"),))
+        written = (_write_weights(family, holding.preset, w, part / "weights") for w in holding.weights)
+        preset = replace(holding.preset, weights=tuple(written))
         _write_reference(holding.clip, family, preset, part)
+        for step, picture in holding.previews.items():
+            write_whole(preview_of(part, step), picture.read_bytes())
         write_preset(part, preset)
         replace_folder(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _write_weights(family: Family, holding: Holding, folder: Path) -> BaseWeights:
+def _write_weights(family: Family, preset: Preset, weights: Weights, folder: Path) -> BaseWeights:
     name = re.sub(r"[^\w.-]+", "-", family.profile.name).strip("-") or "base"
+    name += f"-{weights.step:06d}" if weights.step else ""
     file, words = "", ""
-    if holding.lora:
+    if weights.lora:
         file = f"{name}.safetensors"
-        adapter, state = holding.lora
-        preset = holding.preset
+        adapter, state = weights.lora
         header = model_spec(family, preset.title, preset.motion or preset.looks)
         write_whole(folder / file, diffusers_file(Lora(state, adapter.scale), header))
-    if holding.word:
+    if weights.word:
         words = f"{name}-words.safetensors"
-        write_whole(folder / words, save({holding.word[0]: holding.word[1].contiguous()}))
+        write_whole(folder / words, save({weights.word[0]: weights.word[1].contiguous()}))
     base = family.fingerprint
     return BaseWeights(
         base=family.profile.name,
@@ -120,6 +141,7 @@ def _write_weights(family: Family, holding: Holding, folder: Path) -> BaseWeight
         fingerprint=base.weights,
         file=file,
         words=words,
+        step=weights.step,
     )
 
 

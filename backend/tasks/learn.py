@@ -39,7 +39,8 @@ def learn(request: Learn, run: Run) -> Result:
     prepared = with_sampled(prepared, request, method, family, run)
     learned = Learning(request, family, method, prepared, run, given).all_stages()
     outputs = keep_learned(request, family, method, learned, Path(request.out))
-    shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
+    for held in ("checkpoints", "kept"):
+        shutil.rmtree(run.folder / held, ignore_errors=True)
     for cache in ("prepared.safetensors", regular.FILE):
         (run.folder / cache).unlink(missing_ok=True)
     return Result(outputs, prepared.notes + method.notes)

@@ -34,12 +34,18 @@ bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 30, 1.001
 source = driving.add_movie(given["movie"])
 source.restage.motion, source.restage.looks = "moving to the right", "a white square over grey"
 settings().base, settings().quality = given["base"], "draft"
+settings().checkpoints, settings().preview_prompt = 2, "a red ball"
 bpy.ops.ed.undo_push(message="a clip on the timeline")
 told: dict[str, Any] = {"version": bpy.app.version_string, "before": driving.strips_now()}
 
 bpy.ops.restage.learn()
 told["learned"] = driving.finish(session).outputs
 told["motions"], told["motions_undone"] = motions(), undone(motions)
+job = next(iter(session.jobs.values()))
+told["preview"] = str(job.picture)
+session.look()
+told["checkpoints"] = session.motions[told["learned"][0]].checkpoints
+bpy.ops.restage.motion_checkpoint(row=settings().motions[0].path_from_id(), step=told["checkpoints"][0])
 
 settings().prompt, settings().count = "a red ball moving to the right", 2
 bpy.ops.restage.generate()

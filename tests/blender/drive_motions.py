@@ -31,10 +31,13 @@ def motions() -> list[Any]:
 
 def learned(name: str, architecture: str, strength: float = 1.0) -> str:
     """A motion in the library, as if it had been learned on the base of that architecture."""
-    weights = presets.BaseWeights(
-        base="toy", architecture=architecture, fingerprint="1", file="toy.safetensors"
+    weights = tuple(
+        presets.BaseWeights(
+            base="toy", architecture=architecture, fingerprint="1", file="toy.safetensors", step=step
+        )
+        for step in (0, 75, 150)
     )
-    preset = presets.Preset(title=name, motion=name.lower(), strength=strength, weights=(weights,))
+    preset = presets.Preset(title=name, motion=name.lower(), strength=strength, weights=weights)
     presets.write_preset(library / "presets" / name, preset)
     return str(library / "presets" / name)
 
@@ -75,6 +78,18 @@ def adding() -> dict[str, Any]:
     seen["deleted"] = generate_allowed()
     bpy.ops.restage.motion_remove(index=0)
     seen["removed"] = motions()
+    return seen
+
+
+def checkpoints() -> dict[str, Any]:
+    """Of a motion that was kept after 75 and 150 steps; one that is not there any more is said."""
+    folder = learned("Wave", facts.base_of(given["base"], library).architecture)
+    driving.module("stack").add_learned(bpy.context.scene, Path(folder))
+    row, seen = settings().motions[0], {"at first": row.step}
+    for step in (75, 80, 0):
+        bpy.ops.restage.motion_checkpoint(row=row.path_from_id(), step=step)
+        seen[str(step)] = [generate_allowed(), requests.generate(bpy.context).motions[0].step]
+    bpy.ops.restage.motion_remove(index=0)
     return seen
 
 
@@ -120,7 +135,7 @@ def results() -> dict[str, Any]:
         job="old", prompt="a blue star", out="old.mp4", seed=41, follow=0.25, inversion_steps=12,
         base="toy", balance=0.5,
         finish=protocol.Finish(between="repeat", enlarge="4x", base="large", strength=0.25),
-        motions=(protocol.Motion(path=motion, strength=0.5),), sampling=sampling,
+        motions=(protocol.Motion(path=motion, strength=0.5, step=75),), sampling=sampling,
         clip=protocol.Clip(path=movie, frame_count=48),
     )  # fmt: skip
     strip[strips.REQUEST] = requests.as_json(made)
@@ -151,6 +166,7 @@ def asides() -> list[str]:
 
 
 driving.new_scene()
-told["adding"], told["seeds"], told["results"], told["asides"] = adding(), seeds(), results(), asides()
+told["adding"], told["checkpoints"] = adding(), checkpoints()
+told["seeds"], told["results"], told["asides"] = seeds(), results(), asides()
 told["same as the backend's"] = facts.base_of(given["base"], library).architecture
 driving.tell(**told)

@@ -22,6 +22,8 @@ def test_a_strips_motion_is_learned_and_new_strips_are_made_with_it(
     told = drive("drive_main_job.py", movie=str(movie), base=str(toy_base))
     assert told["motions"] == [[told["learned"][0], 1.0]]
     assert (Path(told["learned"][0]) / "preset.json").is_file()
+    assert Path(told["preview"]).name == "000004.png"
+    assert told["checkpoints"] == [2]
     strips_are_right(told)
     undo_takes_one_step(told)
     requests_are_on_the_strips(told)
@@ -51,6 +53,7 @@ def requests_are_on_the_strips(told: dict[str, Any]) -> None:
     assert {data["schema"] for data in read.values()} == {1}
     requests = {name: from_plain(Generate | Edit, data["request"]) for name, data in read.items()}
     assert [request.seed for request in requests.values()] == [0, 1, 0]
+    assert [[motion.step for motion in request.motions] for request in requests.values()] == [[2], [2], [2]]
     assert [request.out for request in requests.values()] == [*told["made"], *told["edited"]]
     edit = requests["a blue star"]
     assert isinstance(edit, Edit)

@@ -27,6 +27,12 @@ def test_motions_are_listed_and_those_of_another_base_are_refused(
         "deleted": "Circle: this motion is not in the library any more",
         "removed": [],
     }
+    assert told["checkpoints"] == {
+        "at first": 0,
+        "75": ["", 75],
+        "80": ["Wave: it has no checkpoint after 80 steps", 80],
+        "0": ["", 0],
+    }
     assert told["same as the backend's"] == fingerprint(toy_base).architecture
     assert told["seeds"] == {
         "as it comes": [True, True],

@@ -61,6 +61,14 @@ def test_a_motion_of_the_library_may_be_named(tmp_path: Path, monkeypatch: pytes
     assert options.motion("dance", tmp_path / "library").path == str(tmp_path / "dance")
 
 
+def test_a_checkpoint_is_named_after_a_number_sign(tmp_path: Path) -> None:
+    kept = tmp_path / "presets" / "dance"
+    kept.mkdir(parents=True)
+    assert options.motion("dance#150:0.5", tmp_path) == Motion(path=str(kept), strength=0.5, step=150)
+    kept.with_name("dance#2").mkdir()  # a folder of that name is what was meant
+    assert options.motion("dance#2", tmp_path) == Motion(path=str(kept.with_name("dance#2")))
+
+
 def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").mkdir()
@@ -165,11 +173,11 @@ def test_the_same_request_gets_the_same_job_and_another_another(tmp_path: Path) 
 
 
 def test_pictures_among_the_clips_are_stills(tmp_path: Path) -> None:
-    found = options.material(
+    found, stills = options.material(
         [tmp_path / "a.mp4", tmp_path / "b.PNG"], ["ball", "dog"], first=0, frames=None, reverse=False
     )
-    assert [c.looks for c in found["clips"]] == ["ball"]
-    assert [(Path(c.path).name, c.looks) for c in found["stills"]] == [("b.PNG", "dog")]
+    assert [c.looks for c in found] == ["ball"]
+    assert [(Path(c.path).name, c.looks) for c in stills] == [("b.PNG", "dog")]
 
 
 def test_a_clip_not_to_be_forgotten_has_its_caption_after_an_equals_sign() -> None:

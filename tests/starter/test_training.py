@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import CLIPTokenizer
 
 from backend.families.unet3d import bypass_temporal
+from backend.families.weights import STARTER
 from backend.starter import train
 from backend.starter.data import GROUP, Bank, write_bank
 from backend.starter.films import Films, read_films
@@ -49,6 +51,12 @@ def test_every_known_word_is_one_token_and_any_other_text_encodes(denoising: Den
     assert all(len(tokenizer.tokenize(word)) == 1 for word in known_words())
     assert tokenizer.unk_token_id not in tokenizer("Ünïcode zebras! 日本 🙂").input_ids[1:-1]
     assert len(tokenizer("word " * 200, truncation=True).input_ids) == TOKENS
+
+
+def test_the_shipped_text_encoder_still_has_a_token_for_every_known_word() -> None:
+    """A word added to the world's captions would give its embeddings to other words."""
+    shipped = CLIPTokenizer.from_pretrained(STARTER / "tokenizer")
+    assert all(len(shipped.tokenize(word)) == 1 for word in known_words())
 
 
 def test_the_bank_holds_the_latents_of_its_shots(denoising: Denoising) -> None:

@@ -18,6 +18,7 @@ from backend.starter.world import (
     SUBJECTS,
     Shot,
     caption,
+    path,
     render,
     sample_shot,
 )
@@ -65,6 +66,24 @@ def test_every_motion_stays_in_the_frame_and_its_mask_is_where_its_centre_says(m
     row = (rendered.centres[..., 1] * 64).long().clamp(0, 63)
     at_centre = rendered.masks.flatten(2).gather(2, (row * 64 + column).unsqueeze(2))
     assert (at_centre == 1).all()
+
+
+def test_what_wanders_takes_another_smooth_way_each_time_and_none_twice() -> None:
+    t = torch.linspace(0, 1, 33)
+    shots = [
+        replace(RED_BALL, motion="wander", phase=seed / 50, travel=1.0, x=0.0, y=0.0) for seed in range(50)
+    ]
+    ways = torch.stack([path(shot, t).centres for shot in shots])
+    assert torch.equal(path(shots[3], t).centres, ways[3])
+    extents = (ways.amax(1) - ways.amin(1)).amax(1)
+    assert extents.min() >= 0.6 - 1e-4
+    assert extents.max() <= 1.3 + 1e-4
+    assert torch.pdist(ways.flatten(1)).min() > 0.1
+    assert ways.diff(dim=1).norm(dim=2).max() < 0.35  # at most two turns a second
+    sizes = torch.stack([path(shot, t).radii for shot in shots])
+    grow = sizes.amax(1) / sizes.amin(1)
+    assert 10 < (grow < 1.001).sum() < 40
+    assert grow.max() < 1.7
 
 
 def test_motions_outside_the_vocabulary_are_never_drawn_unasked() -> None:

@@ -40,7 +40,7 @@ def request_(toy_base, moving_clip, tmp_path) -> Learn:
 
 
 def weights(folder: str | Path) -> dict[str, torch.Tensor]:
-    return load_file(next((Path(folder) / "weights").glob("*.safetensors")))
+    return load_file(Path(folder) / "weights" / "toy.safetensors")
 
 
 def test_a_learned_motion_is_a_whole_preset(request_, run):

@@ -22,6 +22,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "toward": ("coming closer", "moving toward us", "coming toward us"),
     "away": ("moving away", "going away", "moving far away"),
     "spin": ("spinning", "turning around", "rotating"),
+    "wander": ("moving around", "going around"),  # no new words: the shipped tokenizer knows these
     "circle": ("moving in a circle",),
     "figure eight": ("moving in a figure eight",),
     "zigzag": ("moving in a zigzag",),

@@ -2,12 +2,14 @@
 
 A motion is a function of times in seconds and of a phase. It gives offsets from the shot's middle in units of
 its travel (x right, y down) and the subject's scale. Motions *inside* the vocabulary are what the starter is
-trained on; those *outside* it are never seen in training and serve as references to learn.
+trained on; those *outside* it are never seen in training and serve as references to learn. What wanders takes
+any smooth way: a model that has seen subjects go anywhere holds together where a learned motion takes them.
 """
 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,6 +90,26 @@ def _jump(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, to
     return torch.zeros_like(t), 0.5 - 4 * air * (1 - air), torch.ones_like(t)
 
 
+def _wander(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A random smooth way, another for each phase; 0.6 to 1.3 travels wide, and sometimes growing."""
+    rng = random.Random(phase)
+    waves = [
+        [(rng.uniform(0.3, 2.0), rng.uniform(0.3, 1.0), rng.random()) for _ in range(WAVES)] for _ in "xys"
+    ]
+    second = torch.linspace(0, 1, 33, dtype=t.dtype)
+    shown, whole = ([_summed(w, at) for w in waves] for at in (t, second))
+    (low_x, high_x), (low_y, high_y), (low_s, high_s) = ((w.min(), w.max()) for w in whole)
+    wide = rng.uniform(0.6, 1.3) / torch.maximum(high_x - low_x, high_y - low_y)
+    growing = rng.choice((0.0, rng.uniform(0.0, 0.5))) / (high_s - low_s)
+    x, y = (shown[0] - (low_x + high_x) / 2) * wide, (shown[1] - (low_y + high_y) / 2) * wide
+    return x, y, torch.exp((shown[2] - (low_s + high_s) / 2) * growing)
+
+
+def _summed(waves: list[tuple[float, float, float]], t: torch.Tensor) -> torch.Tensor:
+    """Sines of (turns a second, amplitude, start in turns), slow ones the larger."""
+    return torch.stack([a / f * torch.sin(TAU * (f * t + start)) for f, a, start in waves]).sum(0)
+
+
 INSIDE: dict[str, Curve] = {
     "still": _straight(0, 0),
     "left": _straight(-1, 0),
@@ -108,8 +130,11 @@ OUTSIDE: dict[str, Curve] = {
     "shake": _shake,
     "jump": _jump,
 }
+WANDER = "wander"
 MOTIONS_INSIDE = tuple(INSIDE)
 MOTIONS_OUTSIDE = tuple(OUTSIDE)
+WAVES = 3
+"""Sines in each direction of what wanders."""
 SPEEDS = {"": 1.0, "slowly": 0.5, "fast": 1.6}
 """Words for speed and how much sooner everything happens, counted from the shot's middle."""
 
@@ -117,7 +142,7 @@ SPEEDS = {"": 1.0, "slowly": 0.5, "fast": 1.6}
 def path(shot: Shot, times: torch.Tensor) -> Path:
     """The subject's way through the scene at `times` (F,) in seconds."""
     times = MIDDLE + (times - MIDDLE) * SPEEDS[shot.speed]
-    x, y, scale = (INSIDE | OUTSIDE)[shot.motion](times, shot.phase)
+    x, y, scale = (INSIDE | OUTSIDE | {WANDER: _wander})[shot.motion](times, shot.phase)
     middle = torch.tensor([shot.x, shot.y], dtype=times.dtype)
     angles = TAU * SPIN * (times - MIDDLE) if shot.motion == "spin" else torch.zeros_like(times)
     return Path(middle + shot.travel * torch.stack((x, y), dim=-1), shot.size * scale, angles)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .backgrounds import LAYERS
 from .camera import CAMERAS_INSIDE
-from .motions import MOTIONS_INSIDE, SPEEDS
+from .motions import MOTIONS_INSIDE, SPEEDS, WANDER
 from .shapes import SHAPES
 from .things import THINGS
 
@@ -49,7 +49,7 @@ class Vocabulary:
         """Whether there are words for all of a shot."""
         looks = shot.subject in self.subjects and shot.colour in self.colours
         looks = looks and shot.background in self.backgrounds and shot.count in self.counts
-        moves = shot.motion in self.motions and shot.camera in self.cameras
+        moves = shot.motion in (*self.motions, WANDER) and shot.camera in self.cameras
         return looks and moves and shot.speed in ("", *self.speeds)
 
 
