@@ -7,7 +7,7 @@ from typing import Any
 
 from . import strips
 from .backend.api.bases import architecture
-from .backend.api.presets import FILE, checkpoints_of, read_preset
+from .backend.api.presets import FILE, checkpoints_of, of_step, read_preset
 from .backend.errors import UserError
 
 STARTER = Path(__file__).parent / "backend" / "starter" / "weights"
@@ -60,7 +60,7 @@ def learned_in(folder: Path) -> Learned | None:
         preset = read_preset(folder)
     except UserError:
         return None
-    known = [w for w in preset.weights if w.base]
+    known = [w for w in of_step(preset, 0) if w.base]
     return Learned(
         preset.title or preset.motion,
         ", ".join(w.base for w in known),

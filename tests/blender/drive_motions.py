@@ -85,7 +85,8 @@ def checkpoints() -> dict[str, Any]:
     """Of a motion that was kept after 75 and 150 steps; one that is not there any more is said."""
     folder = learned("Wave", facts.base_of(given["base"], library).architecture)
     driving.module("stack").add_learned(bpy.context.scene, Path(folder))
-    row, seen = settings().motions[0], {"at first": row.step}
+    row = settings().motions[0]
+    seen: dict[str, Any] = {"at first": row.step}
     for step in (75, 80, 0):
         bpy.ops.restage.motion_checkpoint(row=row.path_from_id(), step=step)
         seen[str(step)] = [generate_allowed(), requests.generate(bpy.context).motions[0].step]
