@@ -53,6 +53,7 @@ def steps() -> Iterator[Any]:
     bpy.context.window.scene.view_settings.view_transform = "Standard"
     settings = bpy.context.window.scene.restage
     settings.base, settings.quality = given["base"], "draft"
+    settings.preview_prompt = given["prompt"]
     strip.restage.motion, strip.restage.looks = given["motion"], given["looks"]
     yield from click("bpy.ops.restage.learn()")
     yield lambda: any(job.done > 1 or job.ended for job in session.jobs.values())
@@ -130,6 +131,8 @@ def lists(settings: Any) -> None:
         motion.strength = strength
         motion.keyframe_insert("strength", frame=frame)
     motion.over_time = True
+    learned = driving.module("session").session.motions[motion.path]
+    bpy.ops.restage.motion_checkpoint(row=motion.path_from_id(), step=learned.checkpoints[-1])
     looks = folder / "ink drawing.safetensors"
     looks.touch()
     bpy.ops.restage.looks_open(filepath=str(looks))
