@@ -39,6 +39,8 @@ def methods(
     row: Annotated[list[str], typer.Option(help="Only these rows.")] = [],  # noqa: B006
     quality: Annotated[str, typer.Option(help="draft, normal or best.")] = "normal",
     base: str = "starter",
+    clip: Annotated[Path | None, typer.Option(help="A CLIP model's folder, for its columns.")] = None,
+    pick: Annotated[Path | None, typer.Option(help="PickScore's folder, for its column.")] = None,
 ) -> None:
     """The papers' methods side by side, each motion learned from one clip. Goes on where it was stopped."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -47,7 +49,7 @@ def methods(
     from backend.bench.methods import plan_of, run_cells
     from backend.bench.table import write_table
 
-    plan = plan_of(out, default_library(), base, full=full, rows=row, quality=quality)
+    plan = plan_of(out, default_library(), base, full=full, rows=row, quality=quality, clip=clip, pick=pick)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns) as shown:
         task = shown.add_task("")

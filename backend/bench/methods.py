@@ -48,10 +48,20 @@ class Plan:
     seeds: int
     quality: Quality
     steps: int | None = None  # of learning, in place of what `quality` says
+    clip: Path | None = None  # folders of models that score clips (bench.learned_scores)
+    pick: Path | None = None
 
 
 def plan_of(
-    out: Path, library: Path, base: str, *, full: bool, rows: Sequence[str] = (), quality: str = "normal"
+    out: Path,
+    library: Path,
+    base: str,
+    *,
+    full: bool,
+    rows: Sequence[str] = (),
+    quality: str = "normal",
+    clip: Path | None = None,
+    pick: Path | None = None,
 ) -> Plan:
     """Core: the core rows and motions, three prompts, two seeds. Full: all of them, five and three."""
     if unknown := [row for row in rows if row not in ROWS]:
@@ -61,7 +71,10 @@ def plan_of(
     chosen = tuple(rows) or tuple(name for name, row in ROWS.items() if full or row.core)
     trials = tuple(t.name for t in TRIALS if full or t.core)
     prompts, seeds = (5, 3) if full else (3, 2)
-    return Plan(out, library, base, chosen, trials, prompts, seeds, cast(Quality, quality))
+    counts = {"prompts": prompts, "seeds": seeds}
+    return Plan(
+        out, library, base, chosen, trials, **counts, quality=cast(Quality, quality), clip=clip, pick=pick
+    )
 
 
 def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:

@@ -1,6 +1,7 @@
 """The table of `restage bench methods`, as Markdown and JSON."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -8,9 +9,20 @@ from typing import Any
 from backend.api.library import write_whole
 from backend.bench.intervals import Mean, mean_of
 from backend.bench.measures import Summary, diversity, summary
-from backend.bench.methods import Plan, at_base_rate, read_cells, write_reference, write_sheets
-from backend.bench.rows import ROWS, TRIALS
+from backend.bench.methods import (
+    Frames,
+    Plan,
+    at_base_rate,
+    cell_folder,
+    read_cells,
+    write_reference,
+    write_sheets,
+)
+from backend.bench.rows import ROWS, TRIALS, Trial, prompts_for, words_of
 from backend.media.motion import fidelity_bounds
+from backend.starter.world import caption
+
+Score = Callable[[Frames, str], dict[str, float]]
 
 
 def bounds(plan: Plan) -> dict[str, float]:
@@ -27,6 +39,10 @@ def figures(plan: Plan) -> dict[str, Any]:
     """All finished rows, ready for JSON."""
     cells = {row: read_cells(plan, row) for row in plan.rows}
     base = diversity(list(cells.get("caption", {}).values()))
+    scores = {
+        row: {column: asdict(mean_of(values)) for column, values in of.items()}
+        for row, of in learned_scores(plan).items()
+    }
     return {
         "date": date.today().isoformat(),
         "base": plan.base,
@@ -36,12 +52,49 @@ def figures(plan: Plan) -> dict[str, Any]:
         "seeds": plan.seeds,
         "bounds": bounds(plan),
         "rows": {row: asdict(summary(list(of.values()), base)) for row, of in cells.items() if of},
+        "scores": scores,
         "motions_done": {row: list(of) for row, of in cells.items()},
         "fidelity_by_motion": {
             row: {name: mean_of([r["fidelity"] for r in cell["results"]]).mean for name, cell in of.items()}
             for row, of in cells.items()
         },
     }
+
+
+def learned_scores(plan: Plan) -> dict[str, dict[str, list[float]]]:
+    """Row → column → a value for each clip, by the models that the plan names; kept beside the clips."""
+    if not (plan.clip or plan.pick):
+        return {}
+    from backend.bench.learned_scores import Scorer  # loads a large model
+
+    named = {"clip": plan.clip, "pick": plan.pick}
+    scorers = {kind: getattr(Scorer(folder), kind) for kind, folder in named.items() if folder}
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in plan.rows:
+        columns = found.setdefault(row, {})
+        for trial in (t for t in TRIALS if t.name in read_cells(plan, row)):
+            for kind, score in scorers.items():
+                for values in _scored(plan, row, trial, kind, score):
+                    for column, value in values.items():
+                        columns.setdefault(column, []).append(value)
+    return found
+
+
+def _scored(plan: Plan, row: str, trial: Trial, kind: str, score: Score) -> list[dict[str, float]]:
+    """Each clip of a cell, under all the words of its prompt."""
+    folder = cell_folder(plan, row, trial)
+    kept = folder / f"{kind}.json"
+    if not kept.exists():
+        values = [
+            score(
+                at_base_rate(folder / f"{number}-{seed}.mp4"), f"{caption(shot).looks} {words_of(trial)[1]}"
+            )
+            for number, shot in enumerate(prompts_for(trial, plan.prompts))
+            for seed in range(plan.seeds)
+        ]
+        write_whole(kept, json.dumps(values).encode())
+    values_kept: list[dict[str, float]] = json.loads(kept.read_text(encoding="utf-8"))
+    return values_kept
 
 
 def markdown(found: dict[str, Any]) -> str:
@@ -54,11 +107,15 @@ def markdown(found: dict[str, Any]) -> str:
         "| row | fidelity | text right | leak | consistency | diversity | learning | parameters | peak |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    lines += [_line(name, values) for name, values in found["rows"].items()]
+    more = list(dict.fromkeys(column for of in found["scores"].values() for column in of))
+    lines[-2:] = [f"{lines[-2]}{''.join(f' {column} |' for column in more)}", lines[-1] + "---|" * len(more)]
+    for name, values in found["rows"].items():
+        scores = [Mean(**found["scores"][name][column]).decimal() for column in more]
+        lines.append(_line(name, values, scores))
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, values: dict[str, Any]) -> str:
+def _line(name: str, values: dict[str, Any], scores: list[str]) -> str:
     row = Summary(**{k: _again(v) for k, v in values.items()})
     cells = [
         ROWS[name].title,
@@ -70,6 +127,7 @@ def _line(name: str, values: dict[str, Any]) -> str:
         f"{row.seconds:.0f} s",
         f"{row.parameters:,}",
         f"{row.peak_mib:.0f} MiB",
+        *scores,
     ]
     return f"| {' | '.join(cells)} |"
 
