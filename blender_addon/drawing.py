@@ -107,6 +107,7 @@ def draw_job(column: Any, key: str, job: Job) -> None:
         if text:
             wrapped(column, text)
     if job.picture and (shown := pictures.icon(job.picture)):
+        wrapped(column, f"What it makes after {job.pictured} steps:")
         column.template_icon(icon_value=shown, scale=PREVIEW)
     draw_ways_on(column, key, job)
 

@@ -8,7 +8,6 @@ from bpy.types import Menu
 from . import over_time, pictures
 from .backend.api.presets import preview_of
 from .drawing import PREVIEW, wrapped
-from .facts import Learned
 from .over_time import Span
 from .session import session
 
@@ -19,8 +18,7 @@ def draw_stack(layout: Any, settings: Any, span: Span | str) -> None:
     column.label(text="Move like")
     for i, motion in enumerate(settings.motions):
         row = draw_row(column, settings, motion)
-        row.context_pointer_set("restage_motion", motion)
-        row.menu("RESTAGE_MT_motion", text="", icon="DOWNARROW_HLT")
+        draw_menu(row, motion)
         row.operator("restage.motion_remove", text="", icon="X").index = i
         draw_below(column, settings, motion, span)
     row = column.row(align=True)
@@ -32,6 +30,8 @@ def draw_stack(layout: Any, settings: Any, span: Span | str) -> None:
     column.label(text="Look like")
     for i, looks in enumerate(settings.looks):
         row = draw_row(column, settings, looks)
+        if looks.step or session.checkpoints(looks):
+            draw_menu(row, looks)
         row.operator("restage.looks_remove", text="", icon="X").index = i
         draw_below(column, settings, looks, span)
     row = column.row(align=True)
@@ -48,6 +48,11 @@ def draw_row(column: Any, settings: Any, acting: Any) -> Any:
         row.prop_decorator(acting, "strength")
     row.prop(acting, "over_time", text="", icon="FCURVE")
     return row
+
+
+def draw_menu(row: Any, acting: Any) -> None:
+    row.context_pointer_set("restage_motion", acting)
+    row.menu("RESTAGE_MT_motion", text="", icon="DOWNARROW_HLT")
 
 
 def draw_below(column: Any, settings: Any, acting: Any, span: Span | str) -> None:
@@ -68,17 +73,20 @@ def draw_below(column: Any, settings: Any, acting: Any, span: Span | str) -> Non
 def draw_checkpoint(column: Any, motion: Any) -> None:
     learned = session.motions.get(motion.path)
     wrapped(column, f"As it was {after(motion.step, learned.steps if learned else 0)}.", "RECOVER_LAST")
-    if shown := pictures.icon(preview_of(Path(motion.path), motion.step)):
-        column.template_icon(icon_value=shown, scale=PREVIEW)
+    steps = learned.steps if learned else 0
+    row = column.row()
+    for step in dict.fromkeys((motion.step, steps)):  # beside the end, to compare
+        if shown := pictures.icon(preview_of(Path(motion.path), step)):
+            row.template_icon(icon_value=shown, scale=PREVIEW)
 
 
 def after(step: int, steps: int) -> str:
     return f"after {step} of {steps} steps" if steps else f"after {step} steps"
 
 
-def draw_checkpoints(layout: Any, motion: Any, learned: Learned) -> None:
-    for step in (0, *learned.checkpoints):
-        text = f"As It Was {after(step, learned.steps)}" if step else "As Learned to the End"
+def draw_checkpoints(layout: Any, motion: Any, steps: int) -> None:
+    for step in (0, *session.checkpoints(motion)):
+        text = f"As It Was {after(step, steps)}" if step else "As Learned to the End"
         icon = "RADIOBUT_ON" if step == motion.step else "RADIOBUT_OFF"
         chosen = layout.operator("restage.motion_checkpoint", text=text, icon=icon)
         chosen.row, chosen.step = motion.path_from_id(), step
@@ -93,8 +101,8 @@ class RESTAGE_MT_motion(Menu):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         motion = context.restage_motion
         folder, learned = motion.path, session.motions.get(motion.path)
-        if learned and learned.checkpoints:
-            draw_checkpoints(self.layout, motion, learned)
+        if motion.step or session.checkpoints(motion):
+            draw_checkpoints(self.layout, motion, learned.steps if learned else 0)
         for name, program in (("comfyui", "ComfyUI"), ("diffusers", "diffusers")):
             text = f"Export for {program}"
             export = self.layout.operator("restage.motion_export", text=text, icon="EXPORT")

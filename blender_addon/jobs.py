@@ -32,6 +32,7 @@ class Job:
     note: str = ""  # while it runs, what the backend adds; afterwards what the artist should know
     hint: str = ""
     picture: Path | None = None  # what it makes so far
+    pictured: int = 0  # after how many steps
     outputs: tuple[str, ...] = ()
     placed: bool = False  # whether what it made is where it belongs
     clock: float = 0.0  # when the first step of this phase was done, and how many were then

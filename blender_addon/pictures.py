@@ -11,12 +11,13 @@ _held: list[Any] = []  # the one collection that keeps their pixels, while the e
 
 def load(path: Path) -> None:
     """Take in a picture, once more if it has changed since. Looks at the disk: not for `draw`."""
-    if not path.is_file():
+    try:
+        name = f"{path} {path.stat().st_mtime_ns}"
+    except OSError:  # there is none, or its folder is being replaced
         _icons.pop(str(path), None)
         return
     if not _held:
         _held.append(bpy.utils.previews.new())
-    name = f"{path} {path.stat().st_mtime_ns}"
     shown = _held[0].get(name) or _held[0].load(name, str(path), "IMAGE")
     _icons[str(path)] = shown.icon_id
 

@@ -74,6 +74,11 @@ class Session:
             return "Its file is not there any more"
         return facts.why_not_on(self.bases.get(settings.base), learned, motion.step)
 
+    def checkpoints(self, row: Any) -> tuple[int, ...]:
+        """The steps after which a motion, or learned looks, may be chosen as they were then."""
+        learned = self.motions.get(row.path)
+        return learned.checkpoints if learned else ()
+
     def must_say(self, settings: Any, row: Any) -> str:
         """What the prompt does not say and must for these looks to be seen; nothing when it does."""
         learned = self.motions.get(row.path)
@@ -156,12 +161,12 @@ class Session:
         self.motions |= {path: facts.learned_in(Path(path)) for path in motions}
         for path in motions:
             learned = self.motions[path]
-            for step in learned.checkpoints if learned else ():
+            for step in (*learned.checkpoints, learned.steps) if learned else ():
                 pictures.load(preview_of(Path(path), step))
         news = self._find_interrupted(where) or bool(bases or motions)
         return news or self.setting_up or self.environment != before
 
-    def _look_anew(self) -> None:
+    def forget_disk(self) -> None:
         """What a job may have changed on disk: a base fetched, a motion learned once more."""
         self.bases.clear()
         self.motions.clear()
@@ -207,13 +212,12 @@ class Session:
             case Progress():
                 job.progress(message)
             case Preview():
-                job.note = f"What it makes after {message.step} steps:"
-                job.picture = Path(message.path).with_suffix(".png")
+                job.picture, job.pictured = Path(message.path).with_suffix(".png"), message.step
                 pictures.load(job.picture)
             case Finished():
                 job.outputs, job.state, job.note = message.outputs, "done", " ".join(message.notes)
                 job.arrive()
-                self._look_anew()
+                self.forget_disk()
             case Failed():
                 job.state, job.note, job.hint = "failed", message.error, message.hint
             case Cancelled():
@@ -259,6 +263,7 @@ def stop() -> None:
         bpy.app.timers.unregister(tick)
     atexit.unregister(session.stop)
     session.stop()
+    session.forget_disk()
     session.jobs.clear()
 
 

@@ -49,7 +49,7 @@ __all__ = [
     "per_frame",
 ]
 
-VERSION = 3
+VERSION = 4
 Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]

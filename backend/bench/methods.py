@@ -68,6 +68,11 @@ def plan_of(
         raise UserError(f"There is no row {unknown[0]!r}.", f"Choose among {', '.join(ROWS)}.")
     if quality not in get_args(Quality):
         raise UserError(f"There is no quality {quality!r}.", f"Choose among {', '.join(get_args(Quality))}.")
+    for folder in (clip, pick):
+        if folder and not (folder / "config.json").is_file():
+            raise UserError(
+                f"There is no CLIP model in {folder}.", "Give a folder with its config and weights."
+            )
     chosen = tuple(rows) or tuple(name for name, row in ROWS.items() if full or row.core)
     trials = tuple(t.name for t in TRIALS if full or t.core)
     prompts, seeds = (5, 3) if full else (3, 2)
@@ -199,12 +204,13 @@ def write_sheets(plan: Plan) -> None:
     """One contact sheet a row: each reference over the clips made after it."""
     for row in plan.rows:
         shown = []
-        for trial in TRIALS:
-            folder = cell_folder(plan, row, trial)
-            if trial.name in plan.trials and (folder / "cell.json").exists():
-                reference = write_reference(plan.out / "references", trial, 0)
-                shown.append((f"reference: {trial.name}", at_base_rate(reference)))
-                for number, shot in enumerate(prompts_for(trial, plan.prompts)):
-                    shown.append((caption(shot).looks, at_base_rate(folder / f"{number}-0.mp4")))
+        for name, cell in read_cells(plan, row).items():
+            trial = next(t for t in TRIALS if t.name == name)
+            reference = write_reference(plan.out / "references", trial, 0)
+            shown.append((f"reference: {name}", at_base_rate(reference)))
+            made = len({one["prompt"] for one in cell["results"]})
+            for number, shot in enumerate(prompts_for(trial, made)):
+                clip = cell_folder(plan, row, trial) / f"{number}-0.mp4"
+                shown.append((caption(shot).looks, at_base_rate(clip)))
         if shown:
             contact_sheet(shown, plan.out / f"{row}.png")

@@ -1,12 +1,14 @@
 """The table of `restage bench methods`, as Markdown and JSON."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from backend.api.library import write_whole
+from backend.api.protocol import Clip
 from backend.bench.intervals import Mean, mean_of
 from backend.bench.measures import Summary, diversity, summary
 from backend.bench.methods import (
@@ -19,6 +21,7 @@ from backend.bench.methods import (
     write_sheets,
 )
 from backend.bench.rows import ROWS, TRIALS, Trial, prompts_for, words_of
+from backend.media import clips
 from backend.media.motion import fidelity_bounds
 from backend.starter.world import caption
 
@@ -72,29 +75,35 @@ def learned_scores(plan: Plan) -> dict[str, dict[str, list[float]]]:
     found: dict[str, dict[str, list[float]]] = {}
     for row in plan.rows:
         columns = found.setdefault(row, {})
-        for trial in (t for t in TRIALS if t.name in read_cells(plan, row)):
+        for name, cell in read_cells(plan, row).items():
+            trial = next(t for t in TRIALS if t.name == name)
             for kind, score in scorers.items():
-                for values in _scored(plan, row, trial, kind, score):
+                folder, model = cell_folder(plan, row, trial), f"{kind} {named[kind]}"
+                for values in _scored(folder, trial, cell, model, score):
                     for column, value in values.items():
                         columns.setdefault(column, []).append(value)
     return found
 
 
-def _scored(plan: Plan, row: str, trial: Trial, kind: str, score: Score) -> list[dict[str, float]]:
-    """Each clip of a cell, under all the words of its prompt."""
-    folder = cell_folder(plan, row, trial)
-    kept = folder / f"{kind}.json"
-    if not kept.exists():
-        values = [
-            score(
-                at_base_rate(folder / f"{number}-{seed}.mp4"), f"{caption(shot).looks} {words_of(trial)[1]}"
-            )
-            for number, shot in enumerate(prompts_for(trial, plan.prompts))
-            for seed in range(plan.seeds)
-        ]
-        write_whole(kept, json.dumps(values).encode())
-    values_kept: list[dict[str, float]] = json.loads(kept.read_text(encoding="utf-8"))
-    return values_kept
+def _scored(
+    folder: Path, trial: Trial, cell: dict[str, Any], model: str, score: Score
+) -> Iterator[dict[str, float]]:
+    """Each clip of a cell, as it is in its file, under all the words of its prompt."""
+    kept = folder / "scores.json"
+    known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    for one in cell["results"]:
+        clip = f"{one['prompt']}-{one['seed']}.mp4"
+        scores = known.setdefault(model, {})
+        if clip not in scores:
+            shot = prompts_for(trial, one["prompt"] + 1)[-1]
+            scores[clip] = score(_whole(folder / clip), f"{caption(shot).looks} {words_of(trial)[1]}")
+            write_whole(kept, json.dumps(known).encode())
+        yield scores[clip]
+
+
+def _whole(path: Path) -> Frames:
+    facts = clips.probe(path)
+    return clips.read(Clip(path=str(path)), frames=facts.frames, fps=facts.rate, size=None)
 
 
 def markdown(found: dict[str, Any]) -> str:

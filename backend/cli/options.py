@@ -105,8 +105,9 @@ def motion(text: str, library: Path) -> Motion:
     """
     chosen = with_strength(protocol.Motion, text)
     whole = chosen.path
-    name, at, step = whole.rpartition("#")
-    for path, steps in ((whole, 0), (name, int(step) if at and step.isdecimal() else 0)):
+    name, _, step = whole.rpartition("#")
+    named = [(whole, 0), (name, int(step))] if name and step.isdecimal() else [(whole, 0)]
+    for path, steps in named:
         for place in (Path(path).expanduser(), library / "presets" / path):
             if path and place.exists():
                 return dataclasses.replace(chosen, path=absolute(place), step=steps)

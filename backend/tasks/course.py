@@ -1,4 +1,4 @@
-"""The learning loop: stages, checkpoints, previews. It knows neither papers nor models.
+"""The learning loop: stages and checkpoints. It knows neither papers nor models.
 
 A method says what learns and with which losses, a family predicts; the loop only backpropagates.
 """
@@ -11,12 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from backend.api.library import write_whole
-from backend.api.protocol import Learn, Sampling
+from backend.api.protocol import Learn
 from backend.diffusion.adapters import (
     Lora,
     add_lora,
-    learning,
     load_lora_state,
     lora_parameters,
     lora_state,
@@ -25,11 +23,7 @@ from backend.diffusion.adapters import (
     standing_in,
 )
 from backend.families.base import Family
-from backend.media import clips
-from backend.media.pictures import png, tiled
 from backend.methods.base import Adapter, Method, Stage, Step
-from backend.tasks import generate
-from backend.tasks.bases import with_motion_words
 from backend.tasks.checkpoints import (
     VECTORS,
     Checkpoint,
@@ -42,11 +36,10 @@ from backend.tasks.checkpoints import (
 )
 from backend.tasks.given import NOTHING, Given
 from backend.tasks.prepare import Prepared, seeded
-from backend.tasks.prompted import Prompted, read_prompt
+from backend.tasks.previews import Previews
 from backend.tasks.run import Run, Stopped
 
 CHECKPOINTS = 10  # in a stage, evenly spread
-PREVIEW_STEPS = 8
 
 
 @dataclass
@@ -81,7 +74,7 @@ class Learning:
         self.kept = self.run.folder / "kept"  # those to choose among afterwards
         self.adapters = {a.name: a for a in self.method.adapters}
         self.words = {w.name: w for w in self.method.words}
-        self._prompted: Prompted | None = None
+        self.previews = Previews(self.request, self.family, self.run)
 
     def all_stages(self) -> Learned:
         """→ everything that was learned."""
@@ -98,10 +91,11 @@ class Learning:
         first = resumed.stage if resumed else 0
         for index in range(first, len(self.stages)):
             self._stage(index, rng, resumed if index == first else None)
-        chosen = {step: self.kept / f"{step:06d}.safetensors" for step in self._choices()[:-1]}
-        kept = {step: read_learned(path) for step, path in chosen.items() if path.exists()}
-        pictures = {step: self._preview_file(step).with_suffix(".png") for step in self._choices()}
-        return Learned(self.learned, kept, {step: path for step, path in pictures.items() if path.exists()})
+        choices = self._choices(self._kept_stage)
+        ends = self._kept_stage == len(self.stages) - 1
+        kept = {step: read_learned(self._kept_file(step)) for step in (choices[:-1] if ends else choices)}
+        shown = {step: self.previews.picture(step) for step in choices}
+        return Learned(self.learned, kept, {step: path for step, path in shown.items() if path.exists()})
 
     def _stage(self, index: int, rng: torch.Generator, resumed: Checkpoint | None) -> None:
         """Run one stage, from its start or from `resumed`; what it learned is then in `learned`."""
@@ -125,13 +119,14 @@ class Learning:
             if resumed:
                 course.optimizer.load_state_dict(resumed.optimizer)
                 course.scaler.load_state_dict(resumed.scaler)
-            choices = self._choices() if index == len(self.stages) - 1 else []
+            choices = self._choices(index)
+            if resumed and course.done in choices:  # which may have been cut short
+                self._keep(course, only_missing=True)
             for until in stops(course.done, stage.steps, choices):
                 self._steps(course, until)
                 self._save(course)
                 if until in choices:
-                    write_learned(self.kept / f"{until:06d}.safetensors", self.learned)
-                    self._preview(course)
+                    self._keep(course)
         finally:
             remove_loras(self.family.denoiser)
             self.family.release("text")
@@ -212,38 +207,26 @@ class Learning:
         )
         save_checkpoint(self.checkpoints, checkpoint)
 
-    def _choices(self) -> list[int]:
-        """The last stage's steps after which there is a checkpoint to choose, the last being its end."""
-        return parts(self.stages[-1].steps, self.request.checkpoints)
+    @property
+    def _kept_stage(self) -> int:
+        """In which what is kept learns first."""
+        return next(i for i, stage in enumerate(self.stages) if self.method.kept in stage.learn)
 
-    def _preview_file(self, step: int) -> Path:
-        return self.run.folder / "previews" / f"{step:06d}.mp4"
+    def _choices(self, index: int) -> list[int]:
+        """Steps of a stage after which there is a checkpoint to choose, the last being its end."""
+        return parts(self.stages[index].steps, self.request.checkpoints) if index == self._kept_stage else []
 
-    def _preview(self, course: Course) -> None:
-        """A clip with what is learned so far, made as a final one is, in fewer steps."""
-        if not self.request.preview_prompt:
-            return
-        s = generate.native(Sampling(steps=PREVIEW_STEPS), self.family)
-        noise = generate.clip_noise(self.family, s, self.request.seed)
-        with learning(self.family.denoiser, learn=(), act=(self.method.kept,)):
-            words = self._preview_words(course.vectors)
-            frames = generate.make_clip(self.family, words, noise, s, self.run, "preview")
-        self.family.release("pixels")
-        path = self._preview_file(course.done)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        facts = {"schema": 1, "step": course.done, "seed": self.request.seed}
-        clips.write(path, frames, self.family.profile.fps, facts)
-        write_whole(path.with_suffix(".png"), png(tiled(frames)))
-        self.run.preview(str(path), course.done)
+    def _kept_file(self, step: int) -> Path:
+        return self.kept / f"{step:06d}.safetensors"
 
-    def _preview_words(self, vectors: Mapping[str, Tensor]) -> Prompted:
-        """The preview's prompt as it is read now: new words may still be learning."""
-        if self._prompted is None or vectors:
-            words = with_motion_words(self.request.preview_prompt, [self.request.motion])
-            guidance = generate.native(Sampling(), self.family).guidance
-            tokens = {self.words[name].word: v.detach() for name, v in vectors.items()}
-            self._prompted = read_prompt(self.family, words, guidance, tokens=tokens)
-        return self._prompted
+    def _keep(self, course: Course, only_missing: bool = False) -> None:
+        """The checkpoint that was just saved, to be chosen afterwards, and its preview."""
+        if not (only_missing and self._kept_file(course.done).exists()):
+            write_learned(self._kept_file(course.done), self.learned)
+        shown = self.previews.picture(course.done).exists()
+        if self.request.preview_prompt and not (only_missing and shown):
+            tokens = {self.words[name].word: v.detach() for name, v in course.vectors.items()}
+            self.previews.make(course.done, self.method.kept, tokens)
 
 
 def parts(steps: int, count: int) -> list[int]:

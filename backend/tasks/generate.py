@@ -156,6 +156,11 @@ def _metadata(request: Generate | Edit, family: Family, acted: Sequence[Acting])
         "schema": 1,
         "request": to_plain(request),
         "base": vars(family.fingerprint) | {"name": family.profile.name, "version": family.profile.version},
-        "motions": {m.preset.title: m.hash for m in acted if isinstance(m, LoadedMotion)},
+        "motions": {_named(m): m.hash for m in acted if isinstance(m, LoadedMotion)},
         "looks": {Path(x.asked.path).name: x.hash for x in acted if not isinstance(x, LoadedMotion)},
     }
+
+
+def _named(motion: LoadedMotion) -> str:
+    step = motion.asked.step
+    return f"{motion.preset.title}, after {step} steps" if step else motion.preset.title

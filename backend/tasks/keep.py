@@ -82,7 +82,7 @@ def _holdings(request: Learn, family: Family, method: Method, learned: Learned) 
 
     def weights(state: States, adapter: str, word: str, step: int = 0) -> Weights:
         lora = (adapters[adapter], state[adapter]) if adapter in adapters else None
-        return Weights(lora, (words[word], state[word][VECTORS]) if word in words else None, step)
+        return Weights(lora, (words[word], state[word][VECTORS]) if word in state else None, step)
 
     motion = Preset(
         title=request.title,

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from backend.diffusion.sampling import Predict
 from backend.diffusion.tokens import NO_TOKENS
+from backend.errors import UserError
 from backend.families.base import Family
 from backend.tasks.bases import LoadedMotion, with_motion_words
 
@@ -28,12 +29,28 @@ def read_prompt(
     motions: Sequence[LoadedMotion] = (),
     tokens: Mapping[str, Tensor] = NO_TOKENS,
 ) -> Prompted:
-    """The prompt with the words of each motion that it does not say, and the new words that they bring."""
-    tokens = {word: vectors for m in motions for word, vectors in m.tokens.items()} | dict(tokens)
+    """The prompt with the words of each motion that it does not say, and the new words that they bring.
+
+    Raises UserError when two motions bring one word with different meanings.
+    """
+    tokens = {**_brought(motions), **tokens}
     words = with_motion_words(prompt, [m.preset.motion for m in motions])
     both = family.embed([words, ""], tokens)
     family.release("text")
     return Prompted(both[:1], both[1:], guidance)
+
+
+def _brought(motions: Sequence[LoadedMotion]) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for motion in motions:
+        for word, vectors in motion.tokens.items():
+            if word in found and not torch.equal(found[word], vectors):
+                raise UserError(
+                    f"Two motions mean different things by the new word {word!r}.",
+                    "Use one of them, or learn one again under another word.",
+                )
+            found[word] = vectors
+    return found
 
 
 def guided(family: Family, prompted: Prompted) -> Predict:

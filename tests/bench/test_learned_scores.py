@@ -65,6 +65,8 @@ def test_a_clip_that_stands_still_is_alike_and_noise_is_less_so(scorer: Scorer) 
 def test_a_folder_without_a_model_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no CLIP model"):
         Scorer(tmp_path)
+    with pytest.raises(UserError, match="no CLIP model"):  # before the hours that clips take
+        plan_of(tmp_path, tmp_path, "starter", full=False, clip=tmp_path)
 
 
 def test_the_table_has_their_columns_and_keeps_what_was_scored(folder: Path, tmp_path: Path) -> None:
@@ -83,4 +85,5 @@ def test_the_table_has_their_columns_and_keeps_what_was_scored(folder: Path, tmp
     head = write_table(plan).splitlines()[2]
     assert head.endswith("| peak | CLIP | alike | PickScore |")
     found = json.loads((tmp_path / "methods.json").read_text())["scores"]["caption"]
-    assert json.loads((cell / "pick.json").read_text()) == [{"PickScore": found["PickScore"]["mean"]}]
+    kept = json.loads((cell / "scores.json").read_text())
+    assert kept[f"pick {folder}"] == {"0-0.mp4": {"PickScore": found["PickScore"]["mean"]}}

@@ -42,7 +42,7 @@ bpy.ops.restage.learn()
 told["learned"] = driving.finish(session).outputs
 told["motions"], told["motions_undone"] = motions(), undone(motions)
 job = next(iter(session.jobs.values()))
-told["preview"] = str(job.picture)
+told["preview"] = [str(job.picture), job.pictured]
 session.look()
 told["checkpoints"] = session.motions[told["learned"][0]].checkpoints
 bpy.ops.restage.motion_checkpoint(row=settings().motions[0].path_from_id(), step=told["checkpoints"][0])

@@ -87,6 +87,7 @@ def checkpoints() -> dict[str, Any]:
     driving.module("stack").add_learned(bpy.context.scene, Path(folder))
     row = settings().motions[0]
     seen: dict[str, Any] = {"at first": row.step}
+    seen["offered"] = session.checkpoints(row) if session.look() else []
     for step in (75, 80, 0):
         bpy.ops.restage.motion_checkpoint(row=row.path_from_id(), step=step)
         seen[str(step)] = [generate_allowed(), requests.generate(bpy.context).motions[0].step]

@@ -22,7 +22,8 @@ def test_a_strips_motion_is_learned_and_new_strips_are_made_with_it(
     told = drive("drive_main_job.py", movie=str(movie), base=str(toy_base))
     assert told["motions"] == [[told["learned"][0], 1.0]]
     assert (Path(told["learned"][0]) / "preset.json").is_file()
-    assert Path(told["preview"]).name == "000004.png"
+    picture, after = told["preview"]
+    assert (Path(picture).name, after) == ("000004.png", 4)
     assert told["checkpoints"] == [2]
     strips_are_right(told)
     undo_takes_one_step(told)

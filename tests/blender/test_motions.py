@@ -29,6 +29,7 @@ def test_motions_are_listed_and_those_of_another_base_are_refused(
     }
     assert told["checkpoints"] == {
         "at first": 0,
+        "offered": [75, 150],
         "75": ["", 75],
         "80": ["Wave: it has no checkpoint after 80 steps", 80],
         "0": ["", 0],

@@ -65,6 +65,8 @@ def test_a_checkpoint_is_named_after_a_number_sign(tmp_path: Path) -> None:
     kept = tmp_path / "presets" / "dance"
     kept.mkdir(parents=True)
     assert options.motion("dance#150:0.5", tmp_path) == Motion(path=str(kept), strength=0.5, step=150)
+    for mistyped in ("dance#15O", "dance#", "dance# 150", "dance#-150"):
+        assert options.motion(mistyped, tmp_path).path == options.absolute(mistyped)  # where there is none
     kept.with_name("dance#2").mkdir()  # a folder of that name is what was meant
     assert options.motion("dance#2", tmp_path) == Motion(path=str(kept.with_name("dance#2")))
 

@@ -3,15 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from backend.api.presets import checkpoints_of, preview_of, read_preset
 from backend.api.protocol import Clip, Compute, Export, Generate, Learn, Motion, Sampling
-from backend.api.settings import CustomizeAVideo
+from backend.api.settings import CustomizeAVideo, MotionToken
 from backend.errors import UserError
 from backend.media import clips
+from backend.media.pictures import png
 from backend.tasks import perform
 from backend.tasks.course import parts
 from backend.tasks.early import refuse_early
@@ -128,6 +130,44 @@ def test_each_checkpoint_has_its_preview_and_takes_it_along(request_, tmp_path):
     for path, step in seen:
         assert Path(path).exists()
         assert preview_of(Path(request_.out), step).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_preview_that_was_cut_short_is_made_on_resuming(request_, tmp_path):
+    asked = replace(request_, preview_prompt="a box")
+    run = quiet_run(tmp_path)
+    making: list[str] = []
+
+    def progress(phase: str, *_) -> None:
+        making.append(phase)
+
+    def stop() -> str:
+        return "shutdown" if making and making[-1] == "Making the clip" else ""
+
+    with pytest.raises(Stopped):
+        perform(asked, replace(run, progress=progress, stop=stop))
+    perform(asked, run)
+    assert [preview_of(Path(request_.out), step).exists() for step in (2, 4)] == [True, True]
+
+
+def test_checkpoints_are_of_the_stage_that_learns_the_motion(request_, tmp_path):
+    """With stills the motion token has another stage after it, which learns who does it."""
+    still = tmp_path / "still.png"
+    still.write_bytes(png(np.full((32, 32, 3), 200, np.uint8)))
+    method = MotionToken(regularization="none")
+    asked = replace(request_, method=method, stills=(Clip(path=str(still), looks="a dog"),))
+    perform(asked, quiet_run(tmp_path))
+    preset = read_preset(Path(request_.out))
+    assert (preset.steps, checkpoints_of(preset)) == (4, [2, 4])
+    assert not equal(weights(request_.out), weights(request_.out, "toy-000004"))
+
+
+def test_two_motions_that_mean_different_things_by_one_word_are_refused(request_, tmp_path):
+    method = MotionToken(regularization="none", learn_token=True, token_learning_rate=0.1)
+    perform(replace(request_, method=method), quiet_run(tmp_path))
+    both = tuple(Motion(path=request_.out, step=step) for step in (0, 2))
+    asked = Generate(job="g", prompt="a box", out=str(tmp_path / "a.mp4"), base=request_.base, motions=both)
+    with pytest.raises(UserError, match="mean different things"):
+        perform(asked, quiet_run(tmp_path / "making"))
 
 
 @pytest.mark.parametrize(

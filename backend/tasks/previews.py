@@ -1,0 +1,59 @@
+"""Clips made while learning, with what is learned so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from backend.api.library import write_whole
+from backend.api.protocol import Learn, Sampling
+from backend.diffusion.adapters import learning
+from backend.families.base import Family
+from backend.media import clips
+from backend.media.pictures import png, tiled
+from backend.tasks import generate
+from backend.tasks.bases import with_motion_words
+from backend.tasks.prompted import Prompted, read_prompt
+from backend.tasks.run import Run
+
+STEPS = 8
+
+
+@dataclass
+class Previews:
+    """Of one learning run, in its job's folder: a movie and, of its frames, one picture."""
+
+    request: Learn
+    family: Family
+    run: Run
+    _prompted: Prompted | None = field(default=None, init=False)
+
+    def picture(self, step: int) -> Path:
+        return self.run.folder / "previews" / f"{step:06d}.png"
+
+    def make(self, step: int, adapter: str, tokens: Mapping[str, Tensor]) -> None:
+        """With the adapter as it is now, as a final clip is made, in fewer steps.
+
+        `tokens`: new words that still learn, each with its embeddings (n, D).
+        """
+        s = generate.native(Sampling(steps=STEPS), self.family)
+        noise = generate.clip_noise(self.family, s, self.request.seed)
+        with learning(self.family.denoiser, learn=(), act=(adapter,)):
+            prompted = self._read(tokens)
+            frames = generate.make_clip(self.family, prompted, noise, s, self.run, "preview")
+        self.family.release("pixels")
+        path = self.picture(step).with_suffix(".mp4")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        clips.write(
+            path, frames, self.family.profile.fps, {"schema": 1, "step": step, "seed": self.request.seed}
+        )
+        write_whole(self.picture(step), png(tiled(frames)))
+        self.run.preview(str(path), step)
+
+    def _read(self, tokens: Mapping[str, Tensor]) -> Prompted:
+        if self._prompted is None or tokens:
+            words = with_motion_words(self.request.preview_prompt, [self.request.motion])
+            guidance = generate.native(Sampling(), self.family).guidance
+            self._prompted = read_prompt(self.family, words, guidance, tokens=tokens)
+        return self._prompted
