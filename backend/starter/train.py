@@ -219,6 +219,8 @@ def give_positions(args: argparse.Namespace) -> None:
 
 
 def export_folder(args: argparse.Namespace) -> None:
+    if workers.rank() > 0:
+        return
     checkpoint = denoiser_checkpoint(args)
     take_up(checkpoint, args, averaged=True)
     export(
