@@ -15,7 +15,7 @@ from .models import Size
 PROFILE = {
     "schema": 1,
     "name": "starter",
-    "version": 3,
+    "version": 4,
     "sampling_steps": 25,
     "guidance": 4.0,
     "steps": {"draft": 200, "normal": 300, "best": 600},
