@@ -45,9 +45,9 @@ def test_the_command_measures_the_starter_and_writes_its_table(
 ) -> None:
     monkeypatch.setattr(starter, "INVERSION_STEPS", 4)
     monkeypatch.setattr(starter, "TIMED_STEPS", 2)
-    _, out = bench("starter", "--prompts", "2", "--steps", "2", "--inverted", "1")
+    _, out = bench("starter", "--prompts", "8", "--steps", "2", "--inverted", "1")
     figures = json.loads(out.read_text())
-    assert figures["prompts"] == 2
+    assert figures["prompts"] == 8
     assert figures["shares"]["ceiling"]["background"]["mean"] == 1
     assert figures["autoencoder_db"]["mean"] > 30
     assert figures["inversion_db"]["count"] == 1
