@@ -205,7 +205,9 @@ def test(*arguments: str) -> None:
         for version in BLENDERS:
             variables[f"RESTAGE_BPY_{version}"] = blender_python(version)
     say("Running the tests")
-    run(variables["RESTAGE_PYTHON"], "-m", "pytest", *arguments, **variables)
+    some = any(argument.startswith("tests") for argument in arguments)
+    shared = () if some else ("--numprocesses=auto", "--maxprocesses=8", "--dist=worksteal")
+    run(variables["RESTAGE_PYTHON"], "-m", "pytest", *shared, *arguments, **variables)
 
 
 def concern_the_extension(arguments: Sequence[str]) -> bool:

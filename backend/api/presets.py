@@ -115,7 +115,7 @@ def of_step(preset: Preset, step: int) -> list[BaseWeights]:
 
 
 def preview_of(folder: Path, step: int) -> Path:
-    """Where the picture of what a motion made at a checkpoint lies, if there is one."""
+    """Where the picture of what a motion made at a checkpoint lies, in its folder or its job's."""
     return folder / "previews" / f"{step:06d}.png"
 
 

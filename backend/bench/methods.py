@@ -21,7 +21,7 @@ from backend.api.library import write_whole
 from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Quality
 from backend.bench.measures import measured
 from backend.bench.reference import film
-from backend.bench.rows import ROWS, TRIALS, Row, Trial, known_shots, prompts_for, words_of
+from backend.bench.rows import ROWS, TRIALS, Row, Trial, known_shots, prompts_for, trial_named, words_of
 from backend.bench.speed import reset_peak, status_bytes
 from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
@@ -205,7 +205,7 @@ def write_sheets(plan: Plan) -> None:
     for row in plan.rows:
         shown = []
         for name, cell in read_cells(plan, row).items():
-            trial = next(t for t in TRIALS if t.name == name)
+            trial = trial_named(name)
             reference = write_reference(plan.out / "references", trial, 0)
             shown.append((f"reference: {name}", at_base_rate(reference)))
             made = len({one["prompt"] for one in cell["results"]})

@@ -83,6 +83,10 @@ TRIALS: tuple[Trial, ...] = (
 )
 
 
+def trial_named(name: str) -> Trial:
+    return next(trial for trial in TRIALS if trial.name == name)
+
+
 def prompts_for(trial: Trial, count: int) -> list[Shot]:
     """Shots that differ from the reference in subject, colour and background; textured if a camera moves."""
     shot = trial.shot

@@ -1,31 +1,16 @@
 """The table of `restage bench methods`, as Markdown and JSON."""
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from backend.api.library import write_whole
-from backend.api.protocol import Clip
 from backend.bench.intervals import Mean, mean_of
 from backend.bench.measures import Summary, diversity, summary
-from backend.bench.methods import (
-    Frames,
-    Plan,
-    at_base_rate,
-    cell_folder,
-    read_cells,
-    write_reference,
-    write_sheets,
-)
-from backend.bench.rows import ROWS, TRIALS, Trial, prompts_for, words_of
-from backend.media import clips
+from backend.bench.methods import Plan, at_base_rate, read_cells, write_reference, write_sheets
+from backend.bench.rows import ROWS, TRIALS
 from backend.media.motion import fidelity_bounds
-from backend.starter.world import caption
-
-Score = Callable[[Frames, str], dict[str, float]]
 
 
 def bounds(plan: Plan) -> dict[str, float]:
@@ -42,10 +27,11 @@ def figures(plan: Plan) -> dict[str, Any]:
     """All finished rows, ready for JSON."""
     cells = {row: read_cells(plan, row) for row in plan.rows}
     base = diversity(list(cells.get("caption", {}).values()))
-    scores = {
-        row: {column: asdict(mean_of(values)) for column, values in of.items()}
-        for row, of in learned_scores(plan).items()
-    }
+    scores: dict[str, dict[str, list[float]]] = {}
+    if plan.clip or plan.pick:
+        from backend.bench.learned_scores import scores_of  # loads a large library
+
+        scores = scores_of(plan)
     return {
         "date": date.today().isoformat(),
         "base": plan.base,
@@ -55,55 +41,16 @@ def figures(plan: Plan) -> dict[str, Any]:
         "seeds": plan.seeds,
         "bounds": bounds(plan),
         "rows": {row: asdict(summary(list(of.values()), base)) for row, of in cells.items() if of},
-        "scores": scores,
+        "scores": {
+            row: {column: asdict(mean_of(values)) for column, values in of.items()}
+            for row, of in scores.items()
+        },
         "motions_done": {row: list(of) for row, of in cells.items()},
         "fidelity_by_motion": {
             row: {name: mean_of([r["fidelity"] for r in cell["results"]]).mean for name, cell in of.items()}
             for row, of in cells.items()
         },
     }
-
-
-def learned_scores(plan: Plan) -> dict[str, dict[str, list[float]]]:
-    """Row → column → a value for each clip, by the models that the plan names; kept beside the clips."""
-    if not (plan.clip or plan.pick):
-        return {}
-    from backend.bench.learned_scores import Scorer  # loads a large model
-
-    named = {"clip": plan.clip, "pick": plan.pick}
-    scorers = {kind: getattr(Scorer(folder), kind) for kind, folder in named.items() if folder}
-    found: dict[str, dict[str, list[float]]] = {}
-    for row in plan.rows:
-        columns = found.setdefault(row, {})
-        for name, cell in read_cells(plan, row).items():
-            trial = next(t for t in TRIALS if t.name == name)
-            for kind, score in scorers.items():
-                folder, model = cell_folder(plan, row, trial), f"{kind} {named[kind]}"
-                for values in _scored(folder, trial, cell, model, score):
-                    for column, value in values.items():
-                        columns.setdefault(column, []).append(value)
-    return found
-
-
-def _scored(
-    folder: Path, trial: Trial, cell: dict[str, Any], model: str, score: Score
-) -> Iterator[dict[str, float]]:
-    """Each clip of a cell, as it is in its file, under all the words of its prompt."""
-    kept = folder / "scores.json"
-    known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    for one in cell["results"]:
-        clip = f"{one['prompt']}-{one['seed']}.mp4"
-        scores = known.setdefault(model, {})
-        if clip not in scores:
-            shot = prompts_for(trial, one["prompt"] + 1)[-1]
-            scores[clip] = score(_whole(folder / clip), f"{caption(shot).looks} {words_of(trial)[1]}")
-            write_whole(kept, json.dumps(known).encode())
-        yield scores[clip]
-
-
-def _whole(path: Path) -> Frames:
-    facts = clips.probe(path)
-    return clips.read(Clip(path=str(path)), frames=facts.frames, fps=facts.rate, size=None)
 
 
 def markdown(found: dict[str, Any]) -> str:

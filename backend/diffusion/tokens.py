@@ -22,11 +22,16 @@ def names(word: str, count: int) -> list[str]:
     return [f"<{word.strip('<>').casefold()}-{i}>" for i in range(count)]
 
 
+def whole(word: str) -> re.Pattern[str]:
+    """Where a text says just this word (or these words), in whatever case."""
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+
+
 def spell(prompt: str, tokens: Mapping[str, Tensor]) -> str:
     """The prompt with every word of `tokens` as the tokens that it stands for."""
     for word, vectors in tokens.items():
         spelled = " ".join(names(word, len(vectors)))
-        prompt = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", spelled, prompt)
+        prompt = whole(word).sub(spelled, prompt)
     return prompt
 
 

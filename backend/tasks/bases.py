@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from backend.api.protocol import Compute, Looks, Motion, per_frame
 from backend.diffusion.adapters import Lora, State, fits
 from backend.diffusion.stacking import Part, balanced, stacked
 from backend.diffusion.tensors import read_tensors
-from backend.diffusion.tokens import NO_TOKENS
+from backend.diffusion.tokens import NO_TOKENS, whole
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.families.lora_files import read_lora_file
@@ -156,6 +155,6 @@ def with_motion_words(prompt: str, motions: Iterable[str]) -> str:
     A motion was learned under its words; a prompt without them would leave the base guessing.
     """
     for words in (motion.strip() for motion in motions):
-        if words and not re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt, re.IGNORECASE):
+        if words and not whole(words).search(prompt):
             prompt = f"{prompt} {words}"
     return prompt

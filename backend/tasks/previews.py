@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from backend.api.library import write_whole
+from backend.api.presets import preview_of
 from backend.api.protocol import Learn, Sampling
 from backend.diffusion.adapters import learning
 from backend.families.base import Family
@@ -30,7 +31,7 @@ class Previews:
     _prompted: Prompted | None = field(default=None, init=False)
 
     def picture(self, step: int) -> Path:
-        return self.run.folder / "previews" / f"{step:06d}.png"
+        return preview_of(self.run.folder, step)
 
     def make(self, step: int, adapter: str, tokens: Mapping[str, Tensor]) -> None:
         """With the adapter as it is now, as a final clip is made, in fewer steps.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from backend.diffusion.sampling import Predict
-from backend.diffusion.tokens import NO_TOKENS
+from backend.diffusion.tokens import NO_TOKENS, whole
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.tasks.bases import LoadedMotion, with_motion_words
@@ -31,26 +31,32 @@ def read_prompt(
 ) -> Prompted:
     """The prompt with the words of each motion that it does not say, and the new words that they bring.
 
-    Raises UserError when two motions bring one word with different meanings.
+    Raises UserError when the prompt says a word by which two motions mean different things.
     """
-    tokens = {**_brought(motions), **tokens}
-    words = with_motion_words(prompt, [m.preset.motion for m in motions])
-    both = family.embed([words, ""], tokens)
+    said, brought = _brought(prompt, motions)
+    both = family.embed([with_motion_words(prompt, said), ""], {**brought, **tokens})
     family.release("text")
     return Prompted(both[:1], both[1:], guidance)
 
 
-def _brought(motions: Sequence[LoadedMotion]) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
-    for motion in motions:
+def _brought(prompt: str, motions: Sequence[LoadedMotion]) -> tuple[list[str], dict[str, Tensor]]:
+    """The words of each motion and the new ones among them; one that is taken already gets a number."""
+    said, found = [], {}
+    for number, motion in enumerate(motions, 1):
+        words = motion.preset.motion
         for word, vectors in motion.tokens.items():
-            if word in found and not torch.equal(found[word], vectors):
-                raise UserError(
-                    f"Two motions mean different things by the new word {word!r}.",
-                    "Use one of them, or learn one again under another word.",
-                )
-            found[word] = vectors
-    return found
+            name = word
+            if not torch.equal(found.get(word, vectors), vectors):
+                if whole(word).search(prompt):
+                    raise UserError(
+                        f"The prompt says {word!r}, by which two motions mean different things.",
+                        "Leave that word out, which lets both act, or use one of the two.",
+                    )
+                name = f"{word}{number}"
+                words = whole(word).sub(name, words)
+            found[name] = vectors
+        said.append(words)
+    return said, found
 
 
 def guided(family: Family, prompted: Prompted) -> Predict:

@@ -81,13 +81,35 @@ def adding() -> dict[str, Any]:
     return seen
 
 
+def menu(row: Any) -> list[Any]:
+    """What the motion's menu offers: each text with its step, the chosen one marked."""
+    offered: list[Any] = []
+
+    def operator(name: str, text: str = "", icon: str = "") -> Any:
+        offered.append((text, icon, types.SimpleNamespace()))
+        return offered[-1][-1]
+
+    layout = types.SimpleNamespace(operator=operator, separator=lambda: None)
+    context = types.SimpleNamespace(restage_motion=row)
+    draw = driving.module("drawing_stack").RESTAGE_MT_motion.draw
+    draw(types.SimpleNamespace(layout=layout), context)
+    steps = [(text, icon, vars(press)) for text, icon, press in offered if "row" in vars(press)]
+    return [[text, press["step"], icon == "RADIOBUT_ON"] for text, icon, press in steps]
+
+
 def checkpoints() -> dict[str, Any]:
     """Of a motion that was kept after 75 and 150 steps; one that is not there any more is said."""
     folder = learned("Wave", facts.base_of(given["base"], library).architecture)
     driving.module("stack").add_learned(bpy.context.scene, Path(folder))
     row = settings().motions[0]
     seen: dict[str, Any] = {"at first": row.step}
-    seen["offered"] = session.checkpoints(row) if session.look() else []
+    session.look()
+    seen["offered"] = menu(row)
+    row.step = 80
+    session.motions[row.path] = None  # replaced by one without checkpoints: the way back must stay
+    seen["offered without any"] = menu(row)
+    session.motions.clear()
+    session.look()
     for step in (75, 80, 0):
         bpy.ops.restage.motion_checkpoint(row=row.path_from_id(), step=step)
         seen[str(step)] = [generate_allowed(), requests.generate(bpy.context).motions[0].step]

@@ -10,6 +10,19 @@ from .conftest import Drive
 
 pytestmark = pytest.mark.blender
 
+CHECKPOINTS = {
+    "at first": 0,
+    "offered": [
+        ["As Learned to the End", 0, True],
+        ["As It Was after 75 of 300 steps", 75, False],
+        ["As It Was after 150 of 300 steps", 150, False],
+    ],
+    "offered without any": [["As Learned to the End", 0, False]],
+    "75": ["", 75],
+    "80": ["Wave: it has no checkpoint after 80 steps", 80],
+    "0": ["", 0],
+}
+
 
 def test_motions_are_listed_and_those_of_another_base_are_refused(
     drive: Drive, movie: Path, toy_base: Path
@@ -27,13 +40,7 @@ def test_motions_are_listed_and_those_of_another_base_are_refused(
         "deleted": "Circle: this motion is not in the library any more",
         "removed": [],
     }
-    assert told["checkpoints"] == {
-        "at first": 0,
-        "offered": [75, 150],
-        "75": ["", 75],
-        "80": ["Wave: it has no checkpoint after 80 steps", 80],
-        "0": ["", 0],
-    }
+    assert told["checkpoints"] == CHECKPOINTS
     assert told["same as the backend's"] == fingerprint(toy_base).architecture
     assert told["seeds"] == {
         "as it comes": [True, True],

@@ -30,7 +30,8 @@ from backend.starter.models import (
 from backend.starter.stages import Denoising, autoencoder_loss, expected
 from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
 from backend.starter.train import Checkpoint, run
-from backend.starter.world import FIRST, backwards, render, sample_shot, words_of
+from backend.starter.world import FIRST, VOCABULARIES, backwards, render, sample_shot, words_of
+from backend.starter.world.motions import WANDER
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
@@ -51,6 +52,22 @@ def test_every_known_word_is_one_token_and_any_other_text_encodes(denoising: Den
     assert all(len(tokenizer.tokenize(word)) == 1 for word in known_words())
     assert tokenizer.unk_token_id not in tokenizer("Ünïcode zebras! 日本 🙂").input_ids[1:-1]
     assert len(tokenizer("word " * 200, truncation=True).input_ids) == TOKENS
+
+
+def test_only_one_worker_exports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(train, "export", lambda folder, *_: pytest.fail(f"another wrote {folder} too"))
+    monkeypatch.setattr(train, "denoiser_checkpoint", lambda _: pytest.fail("another read the weights too"))
+    monkeypatch.setattr(train.workers, "rank", lambda: 1)
+    train.export_folder(Namespace(out=tmp_path))
+
+
+def test_half_of_what_a_still_camera_sees_wanders_and_less_under_one_that_moves(tmp_path: Path) -> None:
+    write_bank(tmp_path, new_autoencoder(SIZE), SIZE, 1, CPU, VOCABULARIES["camera"], chunk=1024)
+    shots = Bank(tmp_path, CPU).shots
+    still, moving = ([s for s in shots if (s.camera == "locked") == locked] for locked in (True, False))
+    share = [sum(s.motion == WANDER for s in some) / len(some) for some in (still, moving)]
+    assert 0.25 < share[0] < 0.75
+    assert 0 < share[1] < share[0]
 
 
 def test_the_shipped_text_encoder_still_has_a_token_for_every_known_word() -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from safetensors.torch import load_file
 
 from backend.api.protocol import Clip, Compute, Learn
 from backend.api.settings import CustomizeAVideo, Method, MotionDirector, MotionToken, Vmc
@@ -61,3 +63,8 @@ def request_for(case: Case, base: Path, clip: Path, out: Path) -> Learn:
         compute=Compute(device="cpu"),
         **given,
     )
+
+
+def weights(folder: str | Path, name: str = "toy") -> dict[str, torch.Tensor]:
+    """The tensors of a motion that was learned on the toy base; `toy-000002` is a checkpoint's."""
+    return load_file(Path(folder) / "weights" / f"{name}.safetensors")

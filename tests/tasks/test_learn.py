@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from backend.api.presets import read_preset
 from backend.api.protocol import Clip, Compute, Generate, Learn, Motion
@@ -23,6 +22,7 @@ from backend.tasks.course import Learning
 from backend.tasks.prepare import Prepared
 from backend.tasks.run import Run, Stopped
 from tests.conftest import quiet_run
+from tests.tasks.cases import weights
 
 
 @pytest.fixture
@@ -37,10 +37,6 @@ def request_(toy_base, moving_clip, tmp_path) -> Learn:
         method=CustomizeAVideo(learning_rate=0.01, absorber_learning_rate=0.01),
         compute=Compute(device="cpu"),
     )
-
-
-def weights(folder: str | Path) -> dict[str, torch.Tensor]:
-    return load_file(Path(folder) / "weights" / "toy.safetensors")
 
 
 def test_a_learned_motion_is_a_whole_preset(request_, run):
