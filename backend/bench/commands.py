@@ -41,6 +41,7 @@ def methods(
     base: str = "starter",
     clip: Annotated[Path | None, typer.Option(help="A CLIP model's folder, for its columns.")] = None,
     pick: Annotated[Path | None, typer.Option(help="PickScore's folder, for its column.")] = None,
+    lpips: Annotated[Path | None, typer.Option(help="A folder with LPIPS's weights, for its column.")] = None,
 ) -> None:
     """The papers' methods side by side, each motion learned from one clip. Goes on where it was stopped."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -49,7 +50,9 @@ def methods(
     from backend.bench.methods import plan_of, run_cells
     from backend.bench.table import write_table
 
-    plan = plan_of(out, default_library(), base, full=full, rows=row, quality=quality, clip=clip, pick=pick)
+    named = {"clip": clip, "pick": pick, "lpips": lpips}
+    scorers = {kind: folder for kind, folder in named.items() if folder}
+    plan = plan_of(out, default_library(), base, full=full, rows=row, quality=quality, scorers=scorers)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns) as shown:
         task = shown.add_task("")
@@ -57,6 +60,23 @@ def methods(
             plan, lambda what, done, all: shown.update(task, description=what, completed=done, total=all)
         )
     typer.echo(write_table(plan))
+
+
+@app.command()
+def stacked(
+    out: Annotated[Path, typer.Option(help="A folder: motions, clips, table, contact sheet.")] = Path(
+        "bench/stacked"
+    ),
+    base: str = "starter",
+    prompts: Annotated[int, typer.Option(min=1)] = 3,
+    seeds: Annotated[int, typer.Option(min=1)] = 2,
+    steps: Annotated[int | None, typer.Option(min=1, help="Learning steps, instead of the base's.")] = None,
+) -> None:
+    """A subject's motion and a camera's, learned apart, in one clip. Goes on where it was stopped."""
+    from backend.api.library import default_library
+    from backend.bench.stacked import bench_stacked
+
+    typer.echo(bench_stacked(out, default_library(), base, prompts, seeds, steps))
 
 
 @app.command()

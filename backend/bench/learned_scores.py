@@ -5,10 +5,12 @@ They are for bases that know more than the starter's world, and ask for weights 
     CLIP       100 · cos(frame, prompt), mean over frames (Hessel et al., arXiv 2104.08718, with w = 1)
     alike      cos of neighbouring frames, mean: what VMC and MotionDirector call temporal consistency
     PickScore  the model's logit of frame and prompt, mean over frames (Kirstain et al., arXiv 2305.01569)
+    LPIPS      between two seeds of one prompt, mean over frames of one moment: Customize-A-Video's diversity
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from transformers import CLIPModel, CLIPProcessor
 from backend.api.library import write_whole
 from backend.api.protocol import Clip
 from backend.bench.methods import Plan, cell_folder, read_cells
+from backend.bench.perceptual import Lpips
 from backend.bench.rows import Trial, prompts_for, trial_named, words_of
 from backend.errors import UserError
 from backend.media import clips
@@ -28,6 +31,9 @@ from backend.starter.world import caption
 
 Frames = npt.NDArray[np.uint8]
 Score = Callable[[Frames, str], dict[str, float]]
+Results = Sequence[dict[str, Any]]  # of a cell
+Part = tuple[str, Callable[[], dict[str, float]]]  # the name of what is scored, and its scores
+Parts = Callable[[Path, Trial, Results], Iterator[Part]]
 
 
 class Scorer:
@@ -64,38 +70,64 @@ class Scorer:
 
 
 def scores_of(plan: Plan) -> dict[str, dict[str, list[float]]]:
-    """Row → column → a value for each clip, by the models that the plan names; kept beside the clips."""
-    named = {"clip": plan.clip, "pick": plan.pick}
-    scorers = {kind: getattr(Scorer(folder), kind) for kind, folder in named.items() if folder}
+    """Row → column → a value for each clip (or pair), by the models that the plan names; kept beside them."""
+    parts = {f"{kind} {folder}": _PARTS[kind](folder) for kind, folder in plan.scorers.items()}
     found: dict[str, dict[str, list[float]]] = {}
     for row in plan.rows:
         columns = found.setdefault(row, {})
         for name, cell in read_cells(plan, row).items():
             trial = trial_named(name)
-            for kind, score in scorers.items():
-                folder, model = cell_folder(plan, row, trial), f"{kind} {named[kind]}"
-                for values in _scored(folder, trial, cell, model, score):
+            for model, of in parts.items():
+                folder = cell_folder(plan, row, trial)
+                for values in _kept(folder / "scores.json", model, of(folder, trial, cell["results"])):
                     for column, value in values.items():
                         columns.setdefault(column, []).append(value)
     return found
 
 
-def _scored(
-    folder: Path, trial: Trial, cell: dict[str, Any], model: str, score: Score
-) -> Iterator[dict[str, float]]:
-    """Each clip of a cell, as it is in its file, under all the words of its prompt."""
-    kept = folder / "scores.json"
-    known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    for one in cell["results"]:
-        clip = f"{one['prompt']}-{one['seed']}.mp4"
-        scores = known.setdefault(model, {})
-        if clip not in scores:
+def _each_clip(score: Score) -> Parts:
+    def parts(folder: Path, trial: Trial, results: Results) -> Iterator[Part]:
+        for one in results:
             shot = prompts_for(trial, one["prompt"] + 1)[-1]
-            scores[clip] = score(_whole(folder / clip), f"{caption(shot).looks} {words_of(trial)[1]}")
-            write_whole(kept, json.dumps(known).encode())
-        yield scores[clip]
+            words = f"{caption(shot).looks} {words_of(trial)[1]}"
+            name = f"{one['prompt']}-{one['seed']}.mp4"
+            yield name, lambda name=name, words=words: score(_whole(folder / name), words)
+
+    return parts
+
+
+def _each_pair(distance: Callable[[Frames, Frames], float]) -> Parts:
+    def parts(folder: Path, _: Trial, results: Results) -> Iterator[Part]:
+        for one, other in combinations(results, 2):
+            if one["prompt"] == other["prompt"]:
+                names = [f"{of['prompt']}-{of['seed']}.mp4" for of in (one, other)]
+                yield (
+                    " ".join(names),
+                    lambda names=names: {"LPIPS": distance(*(_whole(folder / name) for name in names))},
+                )
+
+    return parts
+
+
+_PARTS: dict[str, Callable[[Path], Parts]] = {
+    "clip": lambda folder: _each_clip(Scorer(folder).clip),
+    "pick": lambda folder: _each_clip(Scorer(folder).pick),
+    "lpips": lambda folder: _each_pair(Lpips(folder).distance),
+}
+
+
+def _kept(file: Path, model: str, parts: Iterator[Part]) -> Iterator[dict[str, float]]:
+    """What the model says of each part, computed once and kept in the file."""
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    scores = known.setdefault(model, {})
+    for name, score in parts:
+        if name not in scores:
+            scores[name] = score()
+            write_whole(file, json.dumps(known).encode())
+        yield scores[name]
 
 
 def _whole(path: Path) -> Frames:
+    """The clip as it is in its file."""
     facts = clips.probe(path)
     return clips.read(Clip(path=str(path)), frames=facts.frames, fps=facts.rate, size=None)

@@ -9,9 +9,10 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -32,6 +33,8 @@ from backend.tasks import perform
 from backend.tasks.run import Run
 
 Frames = npt.NDArray[np.uint8]
+SCORERS = {"clip": "config.json", "pick": "config.json", "lpips": "alex.pth"}  # kind → a file that it has
+NO_SCORERS: Mapping[str, Path] = MappingProxyType({})
 BASE_RATE, BASE_FRAMES, BASE_SIZE = Fraction(8), 8, 64
 
 
@@ -48,8 +51,7 @@ class Plan:
     seeds: int
     quality: Quality
     steps: int | None = None  # of learning, in place of what `quality` says
-    clip: Path | None = None  # folders of models that score clips (bench.learned_scores)
-    pick: Path | None = None
+    scorers: Mapping[str, Path] = field(default_factory=dict)  # kind → folder (bench.learned_scores)
 
 
 def plan_of(
@@ -60,26 +62,24 @@ def plan_of(
     full: bool,
     rows: Sequence[str] = (),
     quality: str = "normal",
-    clip: Path | None = None,
-    pick: Path | None = None,
+    scorers: Mapping[str, Path] = NO_SCORERS,
 ) -> Plan:
     """Core: the core rows and motions, three prompts, two seeds. Full: all of them, five and three."""
     if unknown := [row for row in rows if row not in ROWS]:
         raise UserError(f"There is no row {unknown[0]!r}.", f"Choose among {', '.join(ROWS)}.")
     if quality not in get_args(Quality):
         raise UserError(f"There is no quality {quality!r}.", f"Choose among {', '.join(get_args(Quality))}.")
-    for folder in (clip, pick):
-        if folder and not (folder / "config.json").is_file():
+    for kind, folder in scorers.items():
+        if not (folder / SCORERS[kind]).is_file():
             raise UserError(
-                f"There is no CLIP model in {folder}.", "Give a folder with its config and weights."
+                f"There is no {kind} model in {folder}.",
+                f"Give a folder with its {SCORERS[kind]} and weights.",
             )
     chosen = tuple(rows) or tuple(name for name, row in ROWS.items() if full or row.core)
     trials = tuple(t.name for t in TRIALS if full or t.core)
     prompts, seeds = (5, 3) if full else (3, 2)
     counts = {"prompts": prompts, "seeds": seeds}
-    return Plan(
-        out, library, base, chosen, trials, **counts, quality=cast(Quality, quality), clip=clip, pick=pick
-    )
+    return Plan(out, library, base, chosen, trials, **counts, quality=cast(Quality, quality), scorers=scorers)
 
 
 def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:

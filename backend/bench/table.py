@@ -28,7 +28,7 @@ def figures(plan: Plan) -> dict[str, Any]:
     cells = {row: read_cells(plan, row) for row in plan.rows}
     base = diversity(list(cells.get("caption", {}).values()))
     scores: dict[str, dict[str, list[float]]] = {}
-    if plan.clip or plan.pick:
+    if plan.scorers:
         from backend.bench.learned_scores import scores_of  # loads a large library
 
         scores = scores_of(plan)
