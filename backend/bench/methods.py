@@ -116,10 +116,11 @@ def _cell(plan: Plan, row: Row, trial: Trial, folder: Path) -> dict[str, Any]:
 
 
 def _learned(plan: Plan, row: Row, trial: Trial, run: Run) -> tuple[tuple[Motion, ...], dict[str, float]]:
-    """The motion that the row learns of the trial, and what that costs; written once."""
+    """The motion that the row learns of the trial, and what that costs; written once for all who learn it."""
     if row.method is None:
         return (), {"seconds": 0.0, "parameters": 0, "peak_mib": 0.0}
-    folder, noted = run.folder.parent / "motion", run.folder.parent / "cost.json"
+    cell = cell_folder(plan, row.learner, trial)
+    folder, noted = cell / "motion", cell / "cost.json"
     if not noted.exists():
         shutil.rmtree(folder, ignore_errors=True)
         reset_peak()
@@ -213,4 +214,4 @@ def write_sheets(plan: Plan) -> None:
                 clip = cell_folder(plan, row, trial) / f"{number}-0.mp4"
                 shown.append((caption(shot).looks, at_base_rate(clip)))
         if shown:
-            contact_sheet(shown, plan.out / f"{row}.png")
+            contact_sheet(shown, plan.out / f"{row}.jpg")

@@ -22,6 +22,12 @@ class Row:
     words: str = ""  # for the motion, in place of what moves
     core: bool = False
 
+    @property
+    def learner(self) -> str:
+        """The name of the first row that learns the same; this one's own, unless they differ in sampling."""
+        learned = (self.method, self.clips, self.regular, self.words)
+        return next(n for n, r in ROWS.items() if (r.method, r.clips, r.regular, r.words) == learned)
+
 
 @dataclass(frozen=True)
 class Trial:

@@ -22,10 +22,10 @@ GROUND, INK = (24, 24, 26), (235, 235, 235)
 
 
 def contact_sheet(rows: Sequence[tuple[str, Frames]], path: Path) -> None:
-    """Write a PNG with a row for each (label, frames): the label above up to eight evenly spaced frames.
+    """Write a picture with a row for each (label, frames): the label above up to eight evenly spaced frames.
 
-    Lines after the first of a label are its caption and drawn paler. Small frames are enlarged without
-    smoothing, so that every pixel shows; long labels are wrapped to the row's width.
+    PNG or JPEG, as the path ends. Lines after the first of a label are its caption and drawn paler. Small
+    frames are enlarged without smoothing, so that every pixel shows; long labels are wrapped to fit.
     """
     if not rows:
         raise ValueError("a contact sheet needs at least one row")
@@ -38,9 +38,9 @@ def contact_sheet(rows: Sequence[tuple[str, Frames]], path: Path) -> None:
             [np.pad(strip[..., i], filler[:2], constant_values=GROUND[i]) for i in range(3)], -1
         )
         parts += [_label(label, width), ground]
-    ok, data = cv2.imencode(".png", np.concatenate(parts)[..., ::-1])
+    ok, data = cv2.imencode(Path(path).suffix, np.concatenate(parts)[..., ::-1])
     if not ok:
-        raise ValueError("the contact sheet is too large for a PNG")
+        raise ValueError("the contact sheet is too large for one picture")
     write_whole(Path(path), data.tobytes())
 
 

@@ -12,21 +12,20 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from .models import Size
 
+# Attention alone does not learn a motion on a base this small.
+LAYERS = {"layers": "attention+ff+conv", "rank": 8, "coarse": 0.5}
+STEPS = {"draft": 200, "normal": 300, "best": 600}
 PROFILE = {
     "schema": 1,
     "name": "starter",
     "version": 4,
     "sampling_steps": 25,
     "guidance": 4.0,
-    "steps": {"draft": 200, "normal": 300, "best": 600},
-    "learn": {
-        "CustomizeAVideo": {
-            "layers": "attention+ff+conv",
-            "rank": 8,
-            "learning_rate": 1e-3,
-            "coarse": 0.5,
-            "absorber_learning_rate": 5e-4,
-        }
+    "steps": STEPS,
+    "learn": {  # what was measured best: docs/log.md
+        "CustomizeAVideo": LAYERS | {"learning_rate": 1e-3, "absorber_learning_rate": 5e-4},
+        "Vmc": LAYERS | {"learning_rate": 2e-3, "compare": "prediction", "follow": 0.3},
+        "MotionDirector": LAYERS | {"learning_rate": 1e-3, "steps": STEPS},
     },
 }
 

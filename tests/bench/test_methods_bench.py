@@ -66,6 +66,11 @@ def test_the_core_is_four_motions_and_leaves_rows_to_the_full_table(tmp_path: Pa
     assert set(core.rows) < set(full.rows) == set(ROWS)
 
 
+def test_rows_that_differ_in_sampling_alone_share_what_is_learned() -> None:
+    shared = {name: row.learner for name, row in ROWS.items() if row.method and row.learner != name}
+    assert shared == {f"{name}-inversion": name for name in ("customize", "vmc", "director", "token")}
+
+
 def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     tmp_path: Path, toy_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,4 +88,4 @@ def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     found = json.loads((plan.out / "methods.json").read_text())
     assert found["rows"]["t-lora"]["parameters"] > 0
     assert found["rows"]["caption"]["fidelity"]["count"] == 2
-    assert (plan.out / "t-lora.png").exists()
+    assert (plan.out / "t-lora.jpg").exists()

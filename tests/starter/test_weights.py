@@ -9,6 +9,7 @@ import torch
 
 from backend.bench.starter import decibels, load, round_trip, sample
 from backend.starter.data import encode
+from backend.starter.export import PROFILE
 from backend.starter.world import FIRST, Shot, backwards, caption, render, sample_shot
 
 WEIGHTS = Path(__file__).parents[2] / "backend/starter/weights"
@@ -26,6 +27,7 @@ def test_the_profile_says_what_the_folder_holds() -> None:
     assert profile["schema"] == 1
     unet = json.loads((WEIGHTS / "unet/config.json").read_text(encoding="utf-8"))
     assert profile["width"] == profile["height"] == 8 * unet["sample_size"]
+    assert {key: profile[key] for key in PROFILE} == PROFILE, "a new export would say something else"
 
 
 def test_diffusers_loads_it_and_the_same_seed_gives_the_same_clip() -> None:
