@@ -10,6 +10,7 @@ They are for bases that know more than the starter's world, and ask for weights 
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -86,25 +87,27 @@ def scores_of(plan: Plan) -> dict[str, dict[str, list[float]]]:
 
 
 def _each_clip(score: Score) -> Parts:
+    def of(path: Path, words: str) -> dict[str, float]:
+        return score(_whole(path), words)
+
     def parts(folder: Path, trial: Trial, results: Results) -> Iterator[Part]:
         for one in results:
             shot = prompts_for(trial, one["prompt"] + 1)[-1]
-            words = f"{caption(shot).looks} {words_of(trial)[1]}"
             name = f"{one['prompt']}-{one['seed']}.mp4"
-            yield name, lambda name=name, words=words: score(_whole(folder / name), words)
+            yield name, partial(of, folder / name, f"{caption(shot).looks} {words_of(trial)[1]}")
 
     return parts
 
 
 def _each_pair(distance: Callable[[Frames, Frames], float]) -> Parts:
+    def of(one: Path, other: Path) -> dict[str, float]:
+        return {"LPIPS": distance(_whole(one), _whole(other))}
+
     def parts(folder: Path, _: Trial, results: Results) -> Iterator[Part]:
-        for one, other in combinations(results, 2):
-            if one["prompt"] == other["prompt"]:
-                names = [f"{of['prompt']}-{of['seed']}.mp4" for of in (one, other)]
-                yield (
-                    " ".join(names),
-                    lambda names=names: {"LPIPS": distance(*(_whole(folder / name) for name in names))},
-                )
+        for pair in combinations(results, 2):
+            if pair[0]["prompt"] == pair[1]["prompt"]:
+                one, other = (f"{made['prompt']}-{made['seed']}.mp4" for made in pair)
+                yield f"{one} {other}", partial(of, folder / one, folder / other)
 
     return parts
 

@@ -17,6 +17,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
 
 from backend.api.library import write_whole
 from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Quality
@@ -33,7 +34,11 @@ from backend.tasks import perform
 from backend.tasks.run import Run
 
 Frames = npt.NDArray[np.uint8]
-SCORERS = {"clip": "config.json", "pick": "config.json", "lpips": "alex.pth"}  # kind → a file that it has
+SCORERS = {  # kind → files that it has
+    "clip": ("config.json",),
+    "pick": ("config.json",),
+    "lpips": ("alex.pth", "alexnet-owt-7be5be79.pth"),
+}
 NO_SCORERS: Mapping[str, Path] = MappingProxyType({})
 BASE_RATE, BASE_FRAMES, BASE_SIZE = Fraction(8), 8, 64
 
@@ -70,10 +75,9 @@ def plan_of(
     if quality not in get_args(Quality):
         raise UserError(f"There is no quality {quality!r}.", f"Choose among {', '.join(get_args(Quality))}.")
     for kind, folder in scorers.items():
-        if not (folder / SCORERS[kind]).is_file():
+        if missing := [name for name in SCORERS[kind] if not (folder / name).is_file()]:
             raise UserError(
-                f"There is no {kind} model in {folder}.",
-                f"Give a folder with its {SCORERS[kind]} and weights.",
+                f"There is no {kind} model in {folder}.", f"Give a folder with its weights and {missing[0]}."
             )
     chosen = tuple(rows) or tuple(name for name, row in ROWS.items() if full or row.core)
     trials = tuple(t.name for t in TRIALS if full or t.core)
@@ -84,6 +88,8 @@ def plan_of(
 
 def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:
     """Run every cell of the plan that is not finished yet."""
+    settings = {"base": plan.base, "quality": plan.quality, "steps": plan.steps}
+    keep_to(plan.out, **settings, prompts=plan.prompts, seeds=plan.seeds)
     trials = [t for t in TRIALS if t.name in plan.trials]
     cells = [(row, trial) for trial in trials for row in plan.rows]
     for done, (row, trial) in enumerate(cells):
@@ -92,6 +98,17 @@ def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:
         if not (folder / "cell.json").exists():
             write_whole(folder / "cell.json", json.dumps(_cell(plan, ROWS[row], trial, folder)).encode())
     progress("done", len(cells), len(cells))
+
+
+def keep_to(folder: Path, **settings: Any) -> None:
+    """Note what a bench is run with. Raises UserError when its folder holds one of other settings."""
+    noted = folder / "settings.json"
+    if not noted.exists():
+        write_whole(noted, json.dumps(settings).encode())
+    elif (before := json.loads(noted.read_text(encoding="utf-8"))) != settings:
+        raise UserError(
+            f"{folder} holds a bench with other settings: {before}.", "Give another folder as --out."
+        )
 
 
 def cell_folder(plan: Plan, row: str, trial: Trial) -> Path:
@@ -121,19 +138,25 @@ def _learned(plan: Plan, row: Row, trial: Trial, run: Run) -> tuple[tuple[Motion
         return (), {"seconds": 0.0, "parameters": 0, "peak_mib": 0.0}
     cell = cell_folder(plan, row.learner, trial)
     folder, noted = cell / "motion", cell / "cost.json"
-    if not noted.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        reset_peak()
-        begun = time.monotonic()
-        perform(_learning(plan, row, trial, folder), run)
-        files = list(folder.rglob("*.safetensors"))
-        cost = {
-            "seconds": time.monotonic() - begun,
-            "parameters": sum(t.numel() for file in files for t in read_tensors(file)[0].values()),
-            "peak_mib": status_bytes("VmHWM") / 2**20,
-        }
-        write_whole(noted, json.dumps(cost).encode())
+    cell.mkdir(parents=True, exist_ok=True)
+    with FileLock(cell / "learning.lock"):  # rows may be run side by side
+        if not noted.exists():
+            write_whole(noted, json.dumps(_learn(plan, row, trial, folder, run)).encode())
     return (Motion(path=str(folder)),), json.loads(noted.read_text(encoding="utf-8"))
+
+
+def _learn(plan: Plan, row: Row, trial: Trial, folder: Path, run: Run) -> dict[str, float]:
+    """What it cost to learn the motion into `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    reset_peak()
+    begun = time.monotonic()
+    perform(_learning(plan, row, trial, folder), run)
+    files = list(folder.rglob("*.safetensors"))
+    return {
+        "seconds": time.monotonic() - begun,
+        "parameters": sum(t.numel() for file in files for t in read_tensors(file)[0].values()),
+        "peak_mib": status_bytes("VmHWM") / 2**20,
+    }
 
 
 def _learning(plan: Plan, row: Row, trial: Trial, out: Path) -> Learn:

@@ -4,6 +4,7 @@ Its weights are not shipped; torchvision, of which nothing else would be used, i
 """
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,15 @@ class Lpips:
                 {k.removeprefix("features."): v for k, v in alexnet.items() if k.startswith("features.")}
             )
             self.weights = [linear[f"lin{i}.model.1.weight"] for i in range(len(LAYERS))]  # (1, C, 1, 1)
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            UnpicklingError,
+        ) as error:
             raise UserError(
                 f"LPIPS has no weights in {folder}.",
                 f"Put torchvision's {ALEXNET} and the lpips package's weights/v0.1/{LINEAR} there.",

@@ -13,7 +13,7 @@ from typing import Any
 from backend.api.library import write_whole
 from backend.api.protocol import Clip, Generate, Learn, Motion
 from backend.bench.intervals import Mean, mean_of
-from backend.bench.methods import at_base_rate, write_reference
+from backend.bench.methods import at_base_rate, keep_to, write_reference
 from backend.bench.rows import Trial, prompts_for, trial_named, words_of
 from backend.media.motion import layer_fidelity
 from backend.media.sheets import contact_sheet
@@ -23,7 +23,8 @@ from backend.tasks.run import Run
 
 SUBJECT = trial_named("circle")
 CAMERA = Trial("pan", Shot(subject="heart", colour="purple", background="checkered floor", camera="pan left"))
-WAYS = {"subject": (1.0, 0.0), "camera": (0.0, 1.0), "both": (1.0, 1.0)}  # whose motion acts, and strengths
+# Which motions act, and how strongly. The base may know a pan by words: what words alone do stands beside.
+WAYS = {"words": (0.0, 0.0), "subject": (1.0, 0.0), "camera": (0.0, 1.0), "both": (1.0, 1.0)}
 FOLLOWED = 0.8
 
 
@@ -33,6 +34,7 @@ def bench_stacked(
     """Learn both, make clips each way; write and return the table. `out` is a folder."""
     run = Run(out / "job", library, lambda *_: None, lambda *_: None, lambda: "")
     run.folder.mkdir(parents=True, exist_ok=True)
+    keep_to(out, base=base, steps=steps)
     trials = (SUBJECT, CAMERA)
     motions = [_learned(trial, out, base, steps, run) for trial in trials]
     references = [at_base_rate(write_reference(out / "references", trial, 0)) for trial in trials]
@@ -43,10 +45,12 @@ def bench_stacked(
             path = out / f"{number}-{seed}-{way}.mp4"
             if not path.exists():
                 acting = [Motion(path=str(m), strength=s) for m, s in zip(motions, WAYS[way], strict=True)]
-                perform(Generate(job="bench", prompt=caption(shot).looks, out=str(path), base=base, seed=seed,
-                                 motions=tuple(m for m in acting if m.strength)), run)  # fmt: skip
+                words = [words_of(trial)[1] for trial in trials] if way == "words" else []
+                perform(Generate(job="bench", prompt=" ".join([caption(shot).looks, *words]), out=str(path),
+                                 base=base, seed=seed, motions=tuple(m for m in acting if m.strength)),
+                        run)  # fmt: skip
             made = at_base_rate(path)
-            found[way].append(layer_fidelity(*references, made))
+            found[way].append(layer_fidelity(references[0], references[1], made))
             shown += [(f"{caption(shot).looks}: {way}", made)] if seed == 0 else []
     contact_sheet(shown, out / "stacked.png")
     return _written(out, found)

@@ -17,22 +17,28 @@ from torch.nn.functional import embedding
 NO_TOKENS: Mapping[str, Tensor] = MappingProxyType({})
 
 
+def key(word: str) -> str:
+    """What makes a new word itself: <looks>, looks and Looks are one."""
+    return word.strip("<>").casefold()
+
+
 def names(word: str, count: int) -> list[str]:
     """The tokens that a word stands for: <looks> → <looks-0>, <looks-1> …"""
-    return [f"<{word.strip('<>').casefold()}-{i}>" for i in range(count)]
+    return [f"<{key(word)}-{i}>" for i in range(count)]
 
 
-def whole(word: str) -> re.Pattern[str]:
-    """Where a text says just this word (or these words), in whatever case."""
-    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+def whole(*words: str) -> re.Pattern[str]:
+    """Where a text says just one of the words, in whatever case; of two at one place the longer."""
+    longest = sorted(words, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
 
 
 def spell(prompt: str, tokens: Mapping[str, Tensor]) -> str:
     """The prompt with every word of `tokens` as the tokens that it stands for."""
-    for word, vectors in tokens.items():
-        spelled = " ".join(names(word, len(vectors)))
-        prompt = whole(word).sub(spelled, prompt)
-    return prompt
+    if not tokens:
+        return prompt
+    spelled = {key(word): " ".join(names(word, len(vectors))) for word, vectors in tokens.items()}
+    return whole(*tokens).sub(lambda found: spelled.get(key(found[0]), found[0]), prompt)
 
 
 @contextmanager

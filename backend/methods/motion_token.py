@@ -57,7 +57,7 @@ class RareToken(Method):
         token = self.settings.token
         if PLACEHOLDER in motion:
             return motion.replace(PLACEHOLDER, token)
-        return motion if token in motion.split() else f"{motion} {token}".strip()
+        return motion if token.casefold() in motion.casefold().split() else f"{motion} {token}".strip()
 
     def caption(self, looks: str, motion: str) -> str:
         return captioned(self.settings.caption, looks, motion)

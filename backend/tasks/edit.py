@@ -26,8 +26,8 @@ def edit(request: Edit, run: Run) -> Result:
     steps = request.inversion_steps or request.sampling.steps or family.profile.inversion_steps
     s = replace(s, steps=steps)
     second = second_base(request, (s.width, s.height), family, run)
-    inverted = inverted_latent(family, request.clip, s.frames, (s.width, s.height), steps, run)
     prompted = read_prompt(family, request.prompt, s.guidance, motions)
+    inverted = inverted_latent(family, request.clip, s.frames, (s.width, s.height), steps, run)
     acted: list[Acting] = [*motions, *looks]
 
     def made() -> Generator[np.ndarray[Any, Any]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from backend.api.protocol import Edit, Generate
 from backend.diffusion.sampling import ddim_sample
-from backend.diffusion.tokens import NO_TOKENS
+from backend.diffusion.tokens import NO_TOKENS, whole
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media.finishing import larger
@@ -87,7 +87,7 @@ def _in_ordinary_words(motion: LoadedMotion) -> LoadedMotion:
 
 def _without(words: Iterable[str], text: str) -> str:
     for word in words:
-        text = text.replace(word, " ")
+        text = whole(word).sub(" ", text)
     return " ".join(text.split())
 
 

@@ -52,8 +52,8 @@ def generate(request: Generate, run: Run) -> Result:
     follow, clip = followed(request, motions)
     size = (s.width, s.height)
     second = second_base(request, size, family, run)
-    inverted = inverted_latent(family, clip, s.frames, size, s.steps, run) if clip else None
     prompted = read_prompt(family, request.prompt, s.guidance, motions)
+    inverted = inverted_latent(family, clip, s.frames, size, s.steps, run) if clip else None
     acted: list[Acting] = [*motions, *looks]
 
     def made() -> Generator[np.ndarray[Any, Any]]:

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
 
 from backend.diffusion.sampling import Predict
-from backend.diffusion.tokens import NO_TOKENS, whole
+from backend.diffusion.tokens import NO_TOKENS, key, whole
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.tasks.bases import LoadedMotion, with_motion_words
+
+NOTHING = torch.empty(0)
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ def read_prompt(
 ) -> Prompted:
     """The prompt with the words of each motion that it does not say, and the new words that they bring.
 
-    Raises UserError when the prompt says a word by which two motions mean different things.
+    Raises UserError when it cannot be told which of two motions a new word belongs to.
     """
     said, brought = _brought(prompt, motions)
     both = family.embed([with_motion_words(prompt, said), ""], {**brought, **tokens})
@@ -40,23 +43,49 @@ def read_prompt(
 
 
 def _brought(prompt: str, motions: Sequence[LoadedMotion]) -> tuple[list[str], dict[str, Tensor]]:
-    """The words of each motion and the new ones among them; one that is taken already gets a number."""
-    said, found = [], {}
-    for number, motion in enumerate(motions, 1):
+    """The words of each motion, and the embeddings (n, D) of the new ones among them.
+
+    A word that means something else in another motion gets a number: each acts under what it was learned
+    with. Where only the prompt could say which is meant, nothing is guessed.
+    """
+    said: list[str] = []
+    found: dict[str, Tensor] = {}
+    for motion in motions:
         words = motion.preset.motion
         for word, vectors in motion.tokens.items():
             name = word
-            if not torch.equal(found.get(word, vectors), vectors):
-                if whole(word).search(prompt):
+            if _means_else(word, vectors, words, found, motions):
+                if whole(word).search(prompt) or not whole(word).search(words):
                     raise UserError(
-                        f"The prompt says {word!r}, by which two motions mean different things.",
-                        "Leave that word out, which lets both act, or use one of the two.",
+                        f"Two motions mean different things by the new word {word!r}.",
+                        "Use one of the two, or learn one again under another word.",
                     )
-                name = f"{word}{number}"
-                words = whole(word).sub(name, words)
+                name = _numbered(word, vectors, found, [prompt, *(m.preset.motion for m in motions)])
+                words = name.join(whole(word).split(words))
             found[name] = vectors
         said.append(words)
     return said, found
+
+
+def _means_else(
+    word: str, vectors: Tensor, words: str, found: Mapping[str, Tensor], motions: Sequence[LoadedMotion]
+) -> bool:
+    """Whether a word has other embeddings already, or stands in another motion's words as it always read."""
+    if any(key(name) == key(word) and not torch.equal(known, vectors) for name, known in found.items()):
+        return True
+    ordinary = [m.preset.motion for m in motions if key(word) not in map(key, m.tokens)]
+    return any(whole(word).search(text) for text in ordinary) and bool(whole(word).search(words))
+
+
+def _numbered(word: str, vectors: Tensor, found: Mapping[str, Tensor], texts: Sequence[str]) -> str:
+    """The word with a number that nothing else has, or that it got before."""
+    taken = {key(name): known for name, known in found.items()}
+
+    def free(name: str) -> bool:
+        return key(name) not in taken and not any(whole(name).search(text) for text in texts)
+
+    numbered = (f"{word}{number}" for number in count(2))
+    return next(n for n in numbered if torch.equal(taken.get(key(n), NOTHING), vectors) or free(n))
 
 
 def guided(family: Family, prompted: Prompted) -> Predict:

@@ -92,6 +92,15 @@ def test_a_folder_without_a_model_is_refused_in_a_sentence(tmp_path: Path) -> No
         Scorer(tmp_path)
     with pytest.raises(UserError, match=r"LPIPS has no weights"):
         Lpips(tmp_path)
+    for damage in (b"", b"version https://git-lfs.github.com/spec/v1\n", b"<html>"):
+        for name in (ALEXNET, "alex.pth"):
+            (tmp_path / name).write_bytes(damage)
+        with pytest.raises(UserError, match=r"LPIPS has no weights"):
+            Lpips(tmp_path)
+    (tmp_path / ALEXNET).unlink()
+    with pytest.raises(UserError, match="no lpips model") as caught:
+        plan_of(tmp_path, tmp_path, "starter", full=False, scorers={"lpips": tmp_path})
+    assert ALEXNET in caught.value.hint
     with pytest.raises(UserError, match="no clip model"):  # before the hours that clips take
         plan_of(tmp_path, tmp_path, "starter", full=False, scorers={"clip": tmp_path})
 

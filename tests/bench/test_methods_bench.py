@@ -82,6 +82,8 @@ def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     run_cells(plan, QUIET)
     monkeypatch.setattr(bench, "perform", lambda *_: pytest.fail("a finished cell was run again"))
     run_cells(plan, QUIET)
+    with pytest.raises(UserError, match="other settings"):
+        run_cells(replace(plan, quality="best"), QUIET)
     table = write_table(plan)
     assert "base, caption only" in table
     assert "T-LoRA, no absorber" in table

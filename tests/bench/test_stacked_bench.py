@@ -16,7 +16,12 @@ def test_it_learns_two_motions_and_says_how_closely_each_is_followed(
     command = ["bench", "stacked", "--out", str(tmp_path), "--base", str(toy_base), "--prompts", "1"]
     command += ["--seeds", "1", "--steps", "1"]
     said = CliRunner().invoke(app, command, catch_exceptions=False).output
-    assert [line.split(" | ")[0] for line in said.splitlines()[2:5]] == ["| subject", "| camera", "| both"]
+    assert [line.split(" | ")[0] for line in said.splitlines()[2:6]] == [
+        "| words",
+        "| subject",
+        "| camera",
+        "| both",
+    ]
     assert (tmp_path / "stacked.md").read_text() in said
     assert (tmp_path / "stacked.png").stat().st_size > 1000
     figures = json.loads((tmp_path / "stacked.json").read_text())

@@ -107,6 +107,7 @@ def test_a_clip_is_there_as_soon_as_it_is_made_whatever_becomes_of_the_next(requ
 
 def test_a_base_of_another_kind_is_told_in_ordinary_words():
     assert _without(["V*", "X*"], "a X* dog doing the V*") == "a dog doing the"
+    assert _without(["sks"], "a man asks, doing the SKS") == "a man asks, doing the"
 
 
 @pytest.mark.parametrize(

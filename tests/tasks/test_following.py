@@ -10,13 +10,10 @@ from safetensors.torch import save_file
 
 from backend.api.presets import read_preset, write_preset
 from backend.api.protocol import Generate, Motion, Sampling
-from backend.diffusion.adapters import Lora
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
-from backend.tasks.bases import LoadedMotion
-from backend.tasks.prompted import read_prompt
 from tests.conftest import quiet_run
 from tests.tasks.cases import CASES, request_for
 
@@ -75,20 +72,3 @@ def test_a_motions_new_words_are_read_with_its_embeddings(make, motion, toy_base
     save_file({"<x>": torch.full((2, 16), torch.nan)}, looks / "weights" / "toy-words.safetensors")
     with pytest.raises(UserError, match="no embeddings"):
         make(prompt="a <x> here", motions=(Motion(path=str(looks)),))
-
-
-def test_one_new_word_of_two_motions_means_both_unless_the_prompt_says_it(motion, toy_base):
-    base = UNet3D(toy_base, "toy", device="cpu")
-    one, other = base.token_vectors("red"), base.token_vectors("ball")
-    preset = replace(read_preset(motion), motion="doing the pll")
-    both = [
-        LoadedMotion(Motion(path=str(motion)), preset, Lora({}, 1.0), "", tokens={"pll": vectors})
-        for vectors in (one, other, one)
-    ]
-    read = read_prompt(base, "a box", 1.0, both).text
-    assert torch.equal(read, base.embed(["a box doing the red doing the ball"]))
-    with pytest.raises(UserError, match="says 'pll', by which two motions mean different things"):
-        read_prompt(base, "a box doing the PLL", 1.0, both)
-    assert torch.equal(
-        read_prompt(base, "a box doing the PLL", 1.0, both[:1]).text, base.embed(["a box doing the red"])
-    )

@@ -1,0 +1,81 @@
+"""New words of several motions: each is read as the motion learned it, or the artist is asked."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from backend.api.presets import Preset
+from backend.api.protocol import Motion
+from backend.api.settings import MotionToken
+from backend.diffusion.adapters import Lora
+from backend.errors import UserError
+from backend.families.unet3d import UNet3D
+from backend.tasks.bases import LoadedMotion
+from backend.tasks.prompted import read_prompt
+
+Given = tuple[
+    str, dict[str, str]
+]  # a motion's words; its new words, each with the one whose embeddings it has
+
+PLL: Given = ("doing the pll", {"pll": "red"})
+OTHER: Given = ("doing the pll", {"pll": "ball"})
+SHOUTED: Given = ("doing the PLL", {"PLL": "ball"})
+PLAIN: Given = ("doing the pll", {})
+LOOKS: Given = ("", {"X*": "red"})
+OTHER_LOOKS: Given = ("", {"X*": "ball"})
+
+
+@pytest.fixture(scope="module")
+def base(toy_base: Path) -> UNet3D:
+    return UNet3D(toy_base, "toy", device="cpu")
+
+
+def loaded(base: UNet3D, given: Given) -> LoadedMotion:
+    words, tokens = given
+    preset = Preset(title="one", motion=words, method=MotionToken())
+    vectors = {word: base.token_vectors(like) for word, like in tokens.items()}
+    return LoadedMotion(Motion(path="one"), preset, Lora({}, 1.0), "", tokens=vectors)
+
+
+@pytest.mark.parametrize(
+    ("motions", "prompt", "reads"),
+    [
+        ([PLL], "a box", "a box doing the red"),
+        ([PLL], "a box doing the PLL", "a box doing the red"),
+        ([PLL, OTHER], "a box", "a box doing the red doing the ball"),
+        ([PLL, SHOUTED], "a box", "a box doing the red doing the ball"),
+        ([PLL, OTHER, OTHER], "a box", "a box doing the red doing the ball"),
+        ([PLL, OTHER, PLL], "a box", "a box doing the red doing the ball"),
+        ([("", {"pll2": "box"}), PLL, OTHER], "a pll2", "a box doing the red doing the ball"),
+        ([PLL, OTHER], "a pll2", "a pll2 doing the red doing the ball"),
+        ([PLAIN, PLL], "a box", "a box doing the pll doing the red"),
+        ([PLL, PLAIN], "a box", "a box doing the red doing the pll"),
+        ([LOOKS, ("jumping like X*", {})], "a box", "a box jumping like red"),
+        ([("", {"pll": "red", "pll-fast": "ball"})], "pll-fast and pll", "ball and red"),
+        ([("", {"<pll>": "red", "pll": "red"})], "<pll> and pll", "red and red"),
+        ([("\\o/ twice", {"\\o/": "red"})], "a box", "a box red twice"),
+    ],
+)
+def test_each_motions_word_is_read_as_that_motion_learned_it(
+    base: UNet3D, motions: list[Given], prompt: str, reads: str
+) -> None:
+    read = read_prompt(base, prompt, 1.0, [loaded(base, one) for one in motions]).text
+    assert torch.equal(read, base.embed([reads]))
+
+
+@pytest.mark.parametrize(
+    ("motions", "prompt"),
+    [
+        ([PLL, OTHER], "a box doing the pll"),
+        ([PLL, SHOUTED], "a box doing the Pll"),
+        ([PLAIN, PLL], "a box doing the pll"),
+        ([LOOKS, OTHER_LOOKS], "a box"),
+        ([LOOKS, OTHER_LOOKS], "an X* box"),
+    ],
+)
+def test_what_only_the_prompt_could_say_is_not_guessed(
+    base: UNet3D, motions: list[Given], prompt: str
+) -> None:
+    with pytest.raises(UserError, match="mean different things by the new word"):
+        read_prompt(base, prompt, 1.0, [loaded(base, one) for one in motions])
