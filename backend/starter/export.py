@@ -26,6 +26,7 @@ PROFILE = {
         "CustomizeAVideo": LAYERS | {"learning_rate": 1e-3, "absorber_learning_rate": 5e-4},
         "Vmc": LAYERS | {"learning_rate": 2e-3, "compare": "prediction", "follow": 0.3},
         "MotionDirector": LAYERS | {"learning_rate": 1e-3, "steps": STEPS},
+        "MotionToken": {"learning_rate": 1e-3, "steps": {"draft": 200, "normal": 400, "best": 1500}},
     },
 }
 
