@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from backend.api.settings import CustomizeAVideo, Method, MotionDirector, MotionToken, Vmc
-from backend.starter.world import FIRST, Shot, caption, sample_shot
+from backend.starter.world import FIRST, HIDES, Shot, caption, sample_shot
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,16 @@ TRIALS: tuple[Trial, ...] = (
         core=True,
     ),
     Trial("bounce", Shot(subject="box", colour="blue", background="gray wall", motion="bounce"), core=True),
-    Trial(
-        "whip pan",
-        Shot(subject="heart", colour="purple", background="checkered floor", camera="whip pan"),
-        core=True,
-    ),
+    Trial("roll", Shot(subject="moon", colour="black", background="brick wall", camera="roll"), core=True),
     Trial(
         "figure eight", Shot(subject="ring", colour="orange", background="blue sea", motion="figure eight")
     ),
     Trial("zigzag", Shot(subject="cross", colour="white", background="night sky", motion="zigzag")),
     Trial("spiral", Shot(subject="triangle", colour="green", background="striped wall", motion="spiral")),
-    Trial("roll", Shot(subject="moon", colour="black", background="brick wall", camera="roll")),
+    Trial(
+        "whip pan",
+        Shot(subject="heart", colour="purple", background="checkered floor", camera="whip pan"),
+    ),
 )
 
 
@@ -94,9 +93,9 @@ def trial_named(name: str) -> Trial:
 
 
 def prompts_for(trial: Trial, count: int) -> list[Shot]:
-    """Shots that differ from the reference in subject, colour and background; textured if a camera moves."""
+    """Shots unlike the reference in subject, colour and background; a camera's move shows on all of them."""
     shot = trial.shot
-    plain = () if shot.camera == "locked" else ("gray wall", "brown ground")
+    plain = [b for b, hidden in HIDES.items() if "pan" in hidden and shot.camera != "locked"]
     grounds = [b for b in FIRST.backgrounds if b not in (shot.background, *plain)]
     colours = [c for c in FIRST.colours if c != shot.colour]
     subjects = [s for s in FIRST.subjects if s != shot.subject]

@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL
 from . import workers
 from .films import Films
 from .models import Size, mixed_precision
-from .world import FULL, Shot, Vocabulary, another, backwards, render, sample_shot, words_of
+from .world import FULL, HIDES, Shot, Vocabulary, another, backwards, render, sample_shot, words_of
 from .world.motions import WANDER
 from .world.shots import HELD_OUT_SHARE, Words
 
@@ -28,6 +28,8 @@ GROUP = 8
 WANDERING = 0.5
 """Share of the clips in which a subject goes anywhere instead of as the vocabulary says; under a camera that
 moves half of it."""
+WANDERING_CAMERAS = 1 / 3
+"""Share of the moving cameras that go anywhere, where a pan can be seen."""
 
 
 def random_pictures(
@@ -97,7 +99,10 @@ def write_bank(
 
 
 def _perhaps_wandering(rng: random.Random, shot: Shot) -> Shot:
-    share = WANDERING if shot.camera == "locked" else WANDERING / 2
+    moving = shot.camera != "locked"
+    if moving and "pan" not in HIDES.get(shot.background, ()) and rng.random() < WANDERING_CAMERAS:
+        shot = replace(shot, camera=WANDER)
+    share = WANDERING / 2 if moving else WANDERING
     return replace(shot, motion=WANDER, speed="") if rng.random() < share else shot
 
 

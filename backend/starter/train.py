@@ -16,6 +16,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,7 @@ def main() -> None:
         "--noise", type=float, default=CLIPS_NOISE, help="logit around which the timesteps of clips lie"
     )
     parser.add_argument("--chunks", type=int, default=12, help="thousands of clips that stage bank encodes")
+    parser.add_argument("--moving", type=float, help="share of the bank's cameras that move, where it shows")
     parser.add_argument(
         "--vocabulary", choices=VOCABULARIES, default="full", help="how much of the world is taught"
     )
@@ -275,6 +277,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=8)
     args = parser.parse_args()
     args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
+    if args.moving is not None:
+        args.vocabulary = replace(args.vocabulary, camera_share=args.moving)
     # The world's motions take one second: so does a clip, whatever its number of frames.
     args.size = Size(pixels=args.pixels, frames=args.frames, fps=args.frames)
     args.films = read_films(args.films, args.size) if args.films else None

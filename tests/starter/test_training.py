@@ -68,6 +68,9 @@ def test_half_of_what_a_still_camera_sees_wanders_and_less_under_one_that_moves(
     share = [sum(s.motion == WANDER for s in some) / len(some) for some in (still, moving)]
     assert 0.25 < share[0] < 0.75
     assert 0 < share[1] < share[0]
+    wandering = [s for s in moving if s.camera == WANDER]
+    assert 0 < len(wandering) / len(moving) < 0.6
+    assert not {"gray wall", "brown ground", "blue sea"} & {s.background for s in wandering}
 
 
 def test_the_shipped_text_encoder_still_has_a_token_for_every_known_word() -> None:

@@ -17,6 +17,7 @@ from backend.starter.world import (
     MOTIONS_OUTSIDE,
     SUBJECTS,
     Shot,
+    camera_path,
     caption,
     path,
     render,
@@ -84,6 +85,23 @@ def test_what_wanders_takes_another_smooth_way_each_time_and_none_twice() -> Non
     grow = sizes.amax(1) / sizes.amin(1)
     assert 10 < (grow < 1.001).sum() < 40
     assert grow.max() < 1.7
+
+
+def test_cameras_that_wander_take_another_smooth_way_each_time_and_none_is_drawn_unasked() -> None:
+    t = torch.linspace(0, 1, 33)
+    shots = [replace(RED_BALL, camera="wander", phase=seed / 50) for seed in range(50)]
+    ways = [camera_path(shot, t) for shot in shots]
+    assert torch.equal(camera_path(shots[3], t).pan, ways[3].pan)
+    pans = torch.stack([way.pan for way in ways])
+    extents = (pans.amax(1) - pans.amin(1)).amax(1)
+    assert extents.min() >= 0.15 - 1e-4
+    assert extents.max() <= 0.6 + 1e-4
+    assert torch.pdist(pans.flatten(1)).min() > 0.02
+    zooms = sum(bool((way.zoom - 1).abs().max() > 0.01) for way in ways)
+    rolls = sum(bool(way.roll.abs().max() > 0.01) for way in ways)
+    assert 5 < zooms < 30
+    assert 5 < rolls < 30
+    assert "wander" not in {sample_shot(seed).camera for seed in range(500)}
 
 
 def test_motions_outside_the_vocabulary_are_never_drawn_unasked() -> None:

@@ -12,12 +12,13 @@ fractions of the frame, x right, y down.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from .motions import MIDDLE, TAU
+from .motions import MIDDLE, TAU, WANDER, random_waves, summed
 
 if TYPE_CHECKING:
     from .shots import Shot
@@ -102,6 +103,23 @@ def _crane(t: torch.Tensor, amount: float, phase: float) -> CameraPath:
     return _at_rest(t)._replace(truck=up, pan=-0.4 * up)
 
 
+def _wander(t: torch.Tensor, amount: float, phase: float) -> CameraPath:
+    """A random smooth way, another for each phase: it pans up to 0.6 of the frame, at times zooms or rolls.
+
+    None of it is named. As with subjects that wander, a model that has seen grounds move any way holds them
+    together under a learned move.
+    """
+    rng = random.Random(f"camera {phase}")
+    second = torch.linspace(0, 1, 33, dtype=t.dtype)
+    ways = []
+    for most in (rng.uniform(0.15, 0.6), rng.uniform(0.05, 0.6), *rng.choice(((0, 0), (0.7, 0), (0, 0.9)))):
+        waves = random_waves(rng)
+        low, high = summed(waves, second).aminmax()
+        ways.append(amount * most * (summed(waves, t) - (low + high) / 2) / (high - low))
+    x, y, zoom, roll = ways
+    return _at_rest(t)._replace(pan=_pair(x, y), zoom=torch.exp(zoom), roll=roll)
+
+
 CAMERAS_INSIDE: dict[str, Move] = {
     "locked": _locked,
     "pan left": _turn(-1, 0),
@@ -123,7 +141,9 @@ CAMERAS_OUTSIDE: dict[str, Move] = {
 
 def camera_path(shot: Shot, times: torch.Tensor) -> CameraPath:
     """The camera's path at `times` (F,) in seconds."""
-    return (CAMERAS_INSIDE | CAMERAS_OUTSIDE)[shot.camera](times, shot.camera_amount, shot.phase)
+    return (CAMERAS_INSIDE | CAMERAS_OUTSIDE | {WANDER: _wander})[shot.camera](
+        times, shot.camera_amount, shot.phase
+    )
 
 
 def rotated(points: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:

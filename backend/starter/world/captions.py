@@ -41,6 +41,7 @@ CAMERA_PHRASES: dict[str, tuple[str, ...]] = {
     "tilt down": ("while the camera tilts down", "while the camera turns down"),
     "zoom in": ("while the camera zooms in",),
     "zoom out": ("while the camera zooms out",),
+    "wander": ("while the camera turns around",),
     "roll": ("while the camera rolls",),
     "whip pan": ("while the camera whips around",),
     "handheld": ("filmed with a handheld camera",),

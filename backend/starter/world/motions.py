@@ -93,11 +93,9 @@ def _jump(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, to
 def _wander(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A random smooth way, another for each phase; 0.6 to 1.3 travels wide, and sometimes growing."""
     rng = random.Random(phase)
-    waves = [
-        [(rng.uniform(0.3, 2.0), rng.uniform(0.3, 1.0), rng.random()) for _ in range(WAVES)] for _ in "xys"
-    ]
+    waves = [random_waves(rng) for _ in "xys"]
     second = torch.linspace(0, 1, 33, dtype=t.dtype)
-    shown, whole = ([_summed(w, at) for w in waves] for at in (t, second))
+    shown, whole = ([summed(w, at) for w in waves] for at in (t, second))
     (low_x, high_x), (low_y, high_y), (low_s, high_s) = ((w.min(), w.max()) for w in whole)
     wide = rng.uniform(0.6, 1.3) / torch.maximum(high_x - low_x, high_y - low_y)
     growing = rng.choice((0.0, rng.uniform(0.0, 0.5))) / (high_s - low_s)
@@ -105,8 +103,16 @@ def _wander(t: torch.Tensor, phase: float) -> tuple[torch.Tensor, torch.Tensor, 
     return x, y, torch.exp((shown[2] - (low_s + high_s) / 2) * growing)
 
 
-def _summed(waves: list[tuple[float, float, float]], t: torch.Tensor) -> torch.Tensor:
-    """Sines of (turns a second, amplitude, start in turns), slow ones the larger."""
+Wave = tuple[float, float, float]
+"""Turns a second, amplitude, start in turns."""
+
+
+def random_waves(rng: random.Random) -> list[Wave]:
+    return [(rng.uniform(0.3, 2.0), rng.uniform(0.3, 1.0), rng.random()) for _ in range(WAVES)]
+
+
+def summed(waves: list[Wave], t: torch.Tensor) -> torch.Tensor:
+    """The sum of these sines at times `t` (F,), slow ones the larger."""
     return torch.stack([a / f * torch.sin(TAU * (f * t + start)) for f, a, start in waves]).sum(0)
 
 

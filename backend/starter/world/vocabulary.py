@@ -49,8 +49,8 @@ class Vocabulary:
         """Whether there are words for all of a shot."""
         looks = shot.subject in self.subjects and shot.colour in self.colours
         looks = looks and shot.background in self.backgrounds and shot.count in self.counts
-        moves = shot.motion in (*self.motions, WANDER) and shot.camera in self.cameras
-        return looks and moves and shot.speed in ("", *self.speeds)
+        moves = shot.motion in (*self.motions, WANDER) and shot.speed in ("", *self.speeds)
+        return looks and moves and shot.camera in (*self.cameras, *(WANDER for _ in self.cameras[1:]))
 
 
 FULL = Vocabulary()
