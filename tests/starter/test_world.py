@@ -16,6 +16,7 @@ from backend.starter.world import (
     MOTIONS_INSIDE,
     MOTIONS_OUTSIDE,
     SUBJECTS,
+    VOCABULARIES,
     Shot,
     camera_path,
     caption,
@@ -102,6 +103,9 @@ def test_cameras_that_wander_take_another_smooth_way_each_time_and_none_is_drawn
     assert 5 < zooms < 30
     assert 5 < rolls < 30
     assert "wander" not in {sample_shot(seed).camera for seed in range(500)}
+    seen = replace(sample_shot(0, vocabulary=FIRST), camera="wander")
+    assert VOCABULARIES["camera"].says(seen)
+    assert not FIRST.says(seen)
 
 
 def test_motions_outside_the_vocabulary_are_never_drawn_unasked() -> None:

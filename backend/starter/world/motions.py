@@ -108,6 +108,7 @@ Wave = tuple[float, float, float]
 
 
 def random_waves(rng: random.Random) -> list[Wave]:
+    """The sines of one direction of what wanders."""
     return [(rng.uniform(0.3, 2.0), rng.uniform(0.3, 1.0), rng.random()) for _ in range(WAVES)]
 
 

@@ -50,7 +50,8 @@ class Vocabulary:
         looks = shot.subject in self.subjects and shot.colour in self.colours
         looks = looks and shot.background in self.backgrounds and shot.count in self.counts
         moves = shot.motion in (*self.motions, WANDER) and shot.speed in ("", *self.speeds)
-        return looks and moves and shot.camera in (*self.cameras, *(WANDER for _ in self.cameras[1:]))
+        cameras = (*self.cameras, WANDER) if len(self.cameras) > 1 else self.cameras
+        return looks and moves and shot.camera in cameras
 
 
 FULL = Vocabulary()
