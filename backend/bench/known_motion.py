@@ -123,8 +123,7 @@ def world_shots(count: int, seed: int = 0) -> list[Known]:
     made = []
     for number in range(count):
         camera = cameras[number % len(cameras)]
-        hidden = "orbit crane dolly" if camera in ("orbit", "crane", "dolly zoom") else camera
-        grounds = [b for b in world.BACKGROUNDS if not world.HIDES.get(b, frozenset()) & set(hidden.split())]
+        grounds = [b for b in world.BACKGROUNDS if world.shows(camera, b)]
         drawn = world.sample_shot(
             rng,
             camera=camera,

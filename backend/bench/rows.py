@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from backend.api.settings import CustomizeAVideo, Method, MotionDirector, MotionToken, Vmc
-from backend.starter.world import FIRST, HIDES, Shot, caption, sample_shot
+from backend.starter.world import FIRST, Shot, caption, sample_shot, shows
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def trial_named(name: str) -> Trial:
 def prompts_for(trial: Trial, count: int) -> list[Shot]:
     """Shots unlike the reference in subject, colour and background; a camera's move shows on all of them."""
     shot = trial.shot
-    plain = [b for b, hidden in HIDES.items() if "pan" in hidden and shot.camera != "locked"]
-    grounds = [b for b in FIRST.backgrounds if b not in (shot.background, *plain)]
+    moves = "locked" if shot.camera == "locked" else "pan"
+    grounds = [b for b in FIRST.backgrounds if b != shot.background and shows(moves, b)]
     colours = [c for c in FIRST.colours if c != shot.colour]
     subjects = [s for s in FIRST.subjects if s != shot.subject]
     # Steps that have no factor in common with the lists' lengths: no two prompts share anything.

@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL
 from . import workers
 from .films import Films
 from .models import Size, mixed_precision
-from .world import FULL, HIDES, Shot, Vocabulary, another, backwards, render, sample_shot, words_of
+from .world import FULL, Shot, Vocabulary, another, backwards, render, sample_shot, shows, words_of
 from .world.motions import WANDER
 from .world.shots import HELD_OUT_SHARE, Words
 
@@ -100,7 +100,7 @@ def write_bank(
 
 def _perhaps_wandering(rng: random.Random, shot: Shot) -> Shot:
     moving = shot.camera != "locked"
-    if moving and "pan" not in HIDES.get(shot.background, ()) and rng.random() < WANDERING_CAMERAS:
+    if moving and shows("pan", shot.background) and rng.random() < WANDERING_CAMERAS:
         shot = replace(shot, camera=WANDER)
     share = WANDERING / 2 if moving else WANDERING
     return replace(shot, motion=WANDER, speed="") if rng.random() < share else shot

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as nn_f
 
-from .world import BACKGROUNDS, CAMERAS_INSIDE, COLOURS, FULL, HIDES, Shot, Vocabulary, camera_path, render
+from .world import BACKGROUNDS, CAMERAS_INSIDE, COLOURS, FULL, Shot, Vocabulary, camera_path, render, shows
 from .world.camera import CameraPath, looked_at, magnification, rotated
 
 TEMPLATE = 24
@@ -218,7 +218,7 @@ def camera_of(frames: torch.Tensor, mask: torch.Tensor, background: str, fps: fl
     A plain background gives no evidence: moves that cannot be seen on it are never found.
     """
     free = (mask < 0.1).unsqueeze(1)
-    moves = [m for m in CAMERAS_INSIDE if m != "locked" and m.split()[0] not in HIDES.get(background, ())]
+    moves = [m for m in CAMERAS_INSIDE if m != "locked" and shows(m, background)]
     tries = [("locked", 1.0), *((move, amount) for move in moves for amount in AMOUNTS)]
     size = frames.shape[-1], len(frames), fps
     errors = [float(((_camera_ground(background, *t, *size) - frames).abs() * free).sum()) for t in tries]

@@ -68,6 +68,15 @@ def test_a_zoom_in_is_e_to_the_seven_tenths_a_second() -> None:
     assert (path.zoom[-1] / path.zoom[0]).log().item() == pytest.approx(0.7 * 7 / 8, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("camera", "ahead"), [("pan left", -1), ("tilt down", 1), ("zoom in", 1), ("zoom out", -1)]
+)
+def test_a_named_move_is_mostly_seen_where_it_goes(camera: str, ahead: int) -> None:
+    path = camera_path(replace(STILL, camera=camera), TIMES)
+    gone = path.pan.sum(1) if camera.split()[0] != "zoom" else path.zoom.log()
+    assert ((gone * ahead) > 0).sum() == 6  # of eight frames
+
+
 def test_a_spinning_subject_turns_clockwise_and_the_judge_says_so() -> None:
     shot = replace(STILL, subject="arrow", motion="spin", background="gray wall")
     drawn = render([shot], size=128, frames=8)

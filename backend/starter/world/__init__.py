@@ -1,6 +1,6 @@
 """Procedural shots with known captions and known motion: everything that the starter has ever seen."""
 
-from .backgrounds import HIDES
+from .backgrounds import shows
 from .camera import CAMERAS_INSIDE, CAMERAS_OUTSIDE, CameraPath, camera_path, looked_at, seen_at
 from .captions import Caption, caption
 from .motions import MOTIONS_INSIDE, MOTIONS_OUTSIDE, SPEEDS, path
@@ -15,7 +15,6 @@ __all__ = [
     "COLOURS",
     "FIRST",
     "FULL",
-    "HIDES",
     "MOTIONS_INSIDE",
     "MOTIONS_OUTSIDE",
     "SPEEDS",
@@ -36,5 +35,6 @@ __all__ = [
     "render",
     "sample_shot",
     "seen_at",
+    "shows",
     "words_of",
 ]

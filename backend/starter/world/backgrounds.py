@@ -145,11 +145,16 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
     "forest": (Layer(_dusk, depth=6.0), Layer(_firs, depth=2.0, cover=_fir_cover)),
 }
 """From far to near."""
-HIDES: dict[str, frozenset[str]] = {
+_HIDES: dict[str, frozenset[str]] = {
     "brown ground": frozenset({"pan", "tilt", "zoom"}),
     "gray wall": frozenset({"pan", "tilt", "zoom"}),
     "sunset sky": frozenset({"pan", "zoom"}),
     "blue sea": frozenset({"pan"}),
     "striped wall": frozenset({"tilt"}),
 }
-"""Camera moves that cannot be seen before a background, by their first word."""
+"""Camera moves that cannot be seen before a background."""
+
+
+def shows(camera: str, background: str) -> bool:
+    """Whether a camera's move is seen before a background; a dolly is, by how near things grow."""
+    return "dolly" in camera or _HIDES.get(background, frozenset()).isdisjoint(camera.split())

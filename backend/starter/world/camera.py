@@ -41,6 +41,12 @@ Move = Callable[[torch.Tensor, float, float], CameraPath]
 """(times (F,), amount, phase in turns) → the camera's path."""
 
 
+AHEAD = 0.25
+"""Seconds before a clip's middle at which a named pan, tilt or zoom passes its place of rest, so that most
+frames show where it goes. Were its way centred there, opposite words would mean the same but for the order
+of frames, and a model finds no hold to tell them apart by (as with subjects, `shots.AHEAD`)."""
+
+
 def _at_rest(t: torch.Tensor) -> CameraPath:
     nothing, pair = torch.zeros_like(t), torch.zeros(len(t), 2, dtype=t.dtype)
     return CameraPath(pair, pair, nothing, torch.ones_like(t), nothing)
@@ -56,7 +62,7 @@ def _locked(t: torch.Tensor, amount: float, phase: float) -> CameraPath:
 
 def _turn(across: float, down: float) -> Move:
     def move(t: torch.Tensor, amount: float, phase: float) -> CameraPath:
-        way = 0.35 * amount * (t - MIDDLE)
+        way = 0.35 * amount * (t - MIDDLE + AHEAD)
         return _at_rest(t)._replace(pan=_pair(across * way, down * way))
 
     return move
@@ -64,7 +70,7 @@ def _turn(across: float, down: float) -> Move:
 
 def _zoom(sign: float) -> Move:
     def move(t: torch.Tensor, amount: float, phase: float) -> CameraPath:
-        return _at_rest(t)._replace(zoom=torch.exp(sign * 0.7 * amount * (t - MIDDLE)))
+        return _at_rest(t)._replace(zoom=torch.exp(sign * 0.7 * amount * (t - MIDDLE + AHEAD)))
 
     return move
 

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-from .backgrounds import HIDES
+from .backgrounds import shows
 from .vocabulary import FULL, ROUND, Vocabulary
 
 _PAIRS = (
@@ -77,7 +77,7 @@ def _looks(rng: random.Random, vocabulary: Vocabulary, unseen: bool) -> tuple[st
 
 
 def _camera(rng: random.Random, vocabulary: Vocabulary, background: str) -> str:
-    moves = [m for m in vocabulary.cameras[1:] if m.split()[0] not in HIDES.get(background, ())]
+    moves = [m for m in vocabulary.cameras[1:] if shows(m, background)]
     return rng.choice(moves) if moves and rng.random() < vocabulary.camera_share else "locked"
 
 
