@@ -191,7 +191,9 @@ class Edit:
     base: str = "starter"
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same clip")
     count: int = limited(1, 1, 64, "Clips to make, each with the next seed")
-    inversion_steps: int | None = limited(None, 2, 1000, "DDIM inversion steps")
+    inversion_steps: int | None = limited(
+        None, 2, 1000, "DDIM steps, back and forth, in place of the sampling's"
+    )
     balance: float = limited(BALANCE, 0.0, 1.0, BALANCE_HELP)
     sampling: Sampling = Sampling()
     finish: Finish = Finish()

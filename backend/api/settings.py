@@ -58,7 +58,7 @@ def loss_(paper: Loss) -> Any:
 
 
 def compare_(paper: Compare) -> Any:
-    help = "Where losses on motion compare: the noise, the clean clip, or what the base itself predicts"
+    help = "Where losses on motion compare: noise, clean clips (on bases of v), or what the base predicts"
     return open_choice(paper, help)
 
 
@@ -230,6 +230,12 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     ),
     (
         CustomizeAVideo,
+        lambda s: s.keep_absorber and s.absorber_share == 0.0,
+        "The absorber is to be kept, and learns for no step.",
+        "Give it a share of the steps, or do not keep it.",
+    ),
+    (
+        CustomizeAVideo,
         lambda s: bool(s.absorber_words.strip()) and s.absorber not in ("textual inversion", "both"),
         "There are words for a textual inversion, and the absorber has none.",
         "Choose the absorber “textual inversion” or “both”, or leave its words empty.",
@@ -251,6 +257,12 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         lambda s: s.beta not in (None, 1.0) and s.loss not in (None, "mse + debiased"),
         "Beta is set, and the loss has no debiasing.",
         "Choose the loss “mse + debiased”, or leave beta as it is.",
+    ),
+    (
+        MotionDirector,
+        lambda s: s.keep_looks and s.spatial_rest == 1.0,
+        "The looks are to be kept, and rest in every step.",
+        "Let them learn in some steps, or do not keep them.",
     ),
     (
         MotionDirector,

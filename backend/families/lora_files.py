@@ -6,6 +6,7 @@ files of MotionDirector hold no names, only [up, down, up, down, …] in the ord
 """
 
 import json
+import math
 import re
 import tempfile
 from collections import defaultdict
@@ -29,6 +30,7 @@ SIDES = {"A": "A", "down": "A", "B": "B", "up": "B"}
 _PREFIXES = r"(?:base_model\.model\.|unet\.|(?:model\.)?diffusion_model\.|lora_unet_)?"
 _SIDE = r"(?:\.lora_|[._]lora\.|\.lora_linear_layer\.)(?P<side>A|B|up|down)(?:\.default)?\.weight"
 _KEY = re.compile(rf"{_PREFIXES}(?P<module>.+?)(?:\.alpha|{_SIDE})")
+_MAGNITUDE = re.compile(r"dora_scale|lora_magnitude_vector")
 # Of MotionDirector's files: the groups whose modules, in the network's order, are those of the file.
 ORDERED = (("temporal attention", "temporal ff"), ("spatial self-attention", "spatial ff"))
 
@@ -54,12 +56,16 @@ def read_lora_file(path: Path, family: Family) -> Found:
             content, scales = read_pickled(path), Scales({})
         else:
             content, metadata = read_tensors(path)
-            scales = _scales(metadata)
+            scales = scales_of(metadata)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path.name} cannot be read as a LoRA.",
             "Give a .safetensors file with a LoRA's tensors, or a .pt file of MotionDirector.",
         ) from error
+    if isinstance(content, Mapping) and any(_MAGNITUDE.search(key) for key in content):
+        raise UserError(
+            f"{path.name} is a DoRA, which also scales the base's own weights.", "Give a plain LoRA instead."
+        )
     found = _by_name(content, scales, family) if isinstance(content, Mapping) else _in_order(content, family)
     if not found.lora.state:
         raise UserError(
@@ -125,17 +131,20 @@ class Scales:
     config: Mapping[str, Any]
 
     def of(self, module: str) -> float:
-        return self._value("lora_alpha", "alpha_pattern", module) / self._value("r", "rank_pattern", module)
+        rank = self._value("r", "rank_pattern", module)
+        # Kalajdzievski, rsLoRA (arXiv 2312.03732): α/√r, so that a large rank learns as fast as a small one.
+        rank = math.sqrt(rank) if self.config.get("unet.use_rslora") else rank
+        return self._value("lora_alpha", "alpha_pattern", module) / rank
 
     def _value(self, name: str, pattern: str, module: str) -> float:
         for ending, value in self.config.get(f"unet.{pattern}", {}).items():
-            if f".{module}".endswith(f".{ending}"):
+            if re.match(rf"(.*\.)?({ending})$", module):  # as peft matches
                 return float(value)
         return float(self.config.get(f"unet.{name}", 1))
 
 
-def _scales(metadata: Mapping[str, str]) -> Scales:
-    """Raises ValueError, TypeError or AttributeError where the metadata are not what they should be."""
+def scales_of(metadata: Mapping[str, str]) -> Scales:
+    """What a file says of its scales. Raises ValueError, TypeError or AttributeError for bad metadata."""
     config = json.loads(metadata.get("lora_adapter_metadata", "{}"))
     patterns = [config.get(f"unet.{name}_pattern", {}) for name in ("rank", "alpha")]
     for value in (config.get("unet.r", 1), *patterns[0].values()):
@@ -143,6 +152,11 @@ def _scales(metadata: Mapping[str, str]) -> Scales:
             raise ValueError("a rank is not a positive number")
     for value in (config.get("unet.lora_alpha", 1), *patterns[1].values()):
         float(value)
+    for ending in (*patterns[0], *patterns[1]):
+        try:
+            re.compile(ending)
+        except re.error as error:
+            raise ValueError("a pattern is none") from error
     return Scales(config)
 
 

@@ -44,7 +44,11 @@ def debiased(eps_theta: Tensor, eps: Tensor, anchor: int, beta: float) -> Tensor
 
 
 def compared(what: Compare, path: NoisePath, n: Noised, output: Tensor) -> tuple[Tensor, Tensor]:
-    """The model's output and what it should have been, as noise, as the clean clip, or as it is."""
+    """The model's output and what it should have been, as noise, as the clean clip, or as it is.
+
+    On a base that predicts noise, clean clips differ by √((1 − ᾱ)/ᾱ) times what noises do: a squared loss
+    then has the factor back that `motion_l2` leaves out. The comparison of clips is for bases that predict v.
+    """
     match what:
         case "noise":
             return path.to_eps(n.x_t, output, n.t), n.noise

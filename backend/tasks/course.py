@@ -103,7 +103,7 @@ class Learning:
         try:
             for name in (n for n in stage.learn if n in self.adapters):
                 self._add(self.adapters[name])
-                if resumed:
+                if name in self.learned:  # it is resumed, or goes on from what an earlier stage learned
                     load_lora_state(self.family.denoiser, name, self.learned[name])
             vectors = {name: self._vectors(name) for name in stage.learn if name in self.words}
             course = Course(

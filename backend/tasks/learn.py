@@ -62,6 +62,12 @@ def check_taken(request: Learn) -> None:
     wants = getattr(request.method, "regularization", "given clips") == "given clips"
     if request.stills and "stills" not in takes:
         raise UserError(f"{name} learns nothing from stills.", "Leave them out, or use another method.")
+    absorber = getattr(request.method, "absorber", "none")
+    if len(request.clips) > 1 and absorber in ("textual inversion", "both"):
+        raise UserError(
+            "Textual inversion learns one clip's looks, and there are several clips.",
+            "Choose the absorber “spatial LoRA”, or learn from one clip.",
+        )
     if request.regular and not ("regular" in takes and wants):
         raise UserError(
             f"Regularization clips are given, and {name} is not to use them.",

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from backend.diffusion.adapters import Lora, add_lora, lora_parameters, merged, remove_loras
 from backend.errors import UserError
-from backend.families.lora_files import comfyui_file, diffusers_file, read_lora_file
+from backend.families.lora_files import comfyui_file, diffusers_file, read_lora_file, scales_of
 from backend.families.unet3d import LAYERS, UNet3D
 
 HEADER = {"modelspec.title": "circle"}
@@ -160,6 +160,20 @@ def test_an_alpha_beside_a_layer_is_divided_by_its_rank(base, looks, tmp_path):
     torch.testing.assert_close(found.lora.state, {f"{m}.lora_A.weight": a, f"{m}.lora_B.weight": 1.5 * b})
 
 
+@pytest.mark.parametrize(
+    ("config", "factor"),
+    [
+        ({"unet.r": 4, "unet.lora_alpha": 8}, 2.0),
+        ({"unet.r": 4, "unet.lora_alpha": 8, "unet.use_rslora": True}, 4.0),  # α/√r
+        ({"unet.r": 4, "unet.lora_alpha": 8, "unet.alpha_pattern": {"attn1.to_[qkv]": 12}}, 3.0),
+        ({"unet.r": 4, "unet.lora_alpha": 8, "unet.alpha_pattern": {"to_q2": 12}}, 2.0),
+    ],
+)
+def test_pefts_metadata_scale_as_they_do_in_peft(config, factor):
+    module = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    assert scales_of({"lora_adapter_metadata": json.dumps(config)}).of(module) == factor
+
+
 def test_what_the_base_has_no_layer_for_is_named(base, looks, tmp_path):
     tensors = {f"unet.{k}": v for k, v in looks.state.items()}
     tensors["text_encoder.layers.0.q_proj.lora_A.weight"] = torch.zeros(2, 4)
@@ -253,6 +267,10 @@ HOSTILE = {  # what a file is → what writes it, given its path and a good LoRA
     "bad rank.safetensors": lambda p, s: save_file(s, p, {"lora_adapter_metadata": '{"unet.r": "many"}'}),
     "bad header.safetensors": lambda p, s: save_file(s, p, {"lora_adapter_metadata": "[]"}),
     "rank nought.safetensors": lambda p, s: save_file(s, p, {"lora_adapter_metadata": '{"unet.r": 0}'}),
+    "no pattern.safetensors": lambda p, s: save_file(
+        s, p, {"lora_adapter_metadata": '{"unet.rank_pattern": {"(": 2}}'}
+    ),
+    "dora.safetensors": lambda p, s: save_file({**s, "unet.conv_in.dora_scale": torch.ones(2)}, p),
     "no lora.safetensors": lambda p, s: save_file({"conv_in.weight": torch.zeros(2, 2)}, p),
 }
 

@@ -105,6 +105,7 @@ def test_the_kept_lora_can_be_placed_elsewhere_for_comparison(placement, layers)
         ({"absorber": "given"}, "none is given"),
         ({"given": "x.safetensors"}, "another one is to be learned"),
         ({"absorber": "none", "keep_absorber": True}, "No absorber is learned"),
+        ({"absorber_share": 0.0, "keep_absorber": True}, "learns for no step"),
         ({"absorber_words": "red ball"}, "the absorber has none"),
         ({"absorber": "both", "absorber_words": "ball"}, "from 2 to 6 words"),
         ({"crop_low": 0.9}, "smallest crop is larger"),

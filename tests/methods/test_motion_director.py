@@ -104,6 +104,7 @@ def test_several_clips_are_not_followed_and_learn_longer():
     ("settings", "complaint"),
     [
         ({"beta": 2.0, "loss": "mse"}, "the loss has no debiasing"),
+        ({"spatial_rest": 1.0, "keep_looks": True}, "rest in every step"),
         ({"learns": "looks", "keep_looks": True}, "Only the looks are learned"),
     ],
 )

@@ -244,6 +244,10 @@ BAD = {
     "one frame": ({"one_frame": True}, "frame"),
     "no base": ({"base": "nowhere"}, "no base model"),
     "a rank of 0": ({"method": CustomizeAVideo(rank=0)}, "Rank is 0"),
+    "several clips for one word": (
+        {"method": CustomizeAVideo(absorber="both"), "two": True},
+        "one clip's looks",
+    ),
     "no steps": ({"steps": 0}, "Steps is 0"),
 }
 
@@ -253,6 +257,8 @@ def test_bad_input_is_one_sentence_with_a_hint_and_leaves_nothing(request_, run,
     change, complaint = dict(BAD[name][0]), BAD[name][1]
     if change.pop("one_frame", False):
         change["clips"] = (replace(request_.clips[0], frame_count=1),)
+    if change.pop("two", False):
+        change["clips"] = request_.clips * 2
     with pytest.raises(UserError, match=complaint) as caught:
         perform(replace(request_, **change), run)
     assert caught.value.hint
