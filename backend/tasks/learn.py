@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.api.protocol import Learn
-from backend.api.settings import STEPS, TAKES, CustomizeAVideo, MotionDirector, check_sense, resolved
+from backend.api.sense import check_sense
+from backend.api.settings import STEPS, TAKES, CustomizeAVideo, MotionDirector, resolved
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.methods import METHODS

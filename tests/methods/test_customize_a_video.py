@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from backend.api.settings import CustomizeAVideo, check_sense, resolved
+from backend.api.sense import check_sense
+from backend.api.settings import CustomizeAVideo, resolved
 from backend.errors import UserError
 from backend.methods.base import Material
 from backend.methods.customize_a_video import TemporalLora

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import mse_loss
 
-from backend.api.settings import STEPS, MotionDirector, check_sense, resolved
+from backend.api.sense import check_sense
+from backend.api.settings import STEPS, MotionDirector, resolved
 from backend.errors import UserError
 from backend.methods.base import Material, Step
 from backend.methods.losses import debiased

@@ -9,7 +9,8 @@ from diffusers.models.resnet import TemporalConvLayer
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from torch.nn.functional import mse_loss
 
-from backend.api.settings import MotionToken, check_sense, resolved
+from backend.api.sense import check_sense
+from backend.api.settings import MotionToken, resolved
 from backend.errors import UserError
 from backend.families.unet3d import LAYERS
 from backend.methods.base import Material

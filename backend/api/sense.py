@@ -1,0 +1,89 @@
+"""Which settings of a method make no sense together, each said in a sentence, with what to do."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import UserError
+from .settings import CustomizeAVideo, Method, MotionDirector, MotionToken
+
+NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
+    (
+        CustomizeAVideo,
+        lambda s: s.absorber == "given" and not s.given.strip(),
+        "The absorber is to be a given one, and none is given.",
+        "Name a LoRA, a textual inversion, a UNet or a looks folder, or choose another absorber.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: s.absorber != "given" and bool(s.given.strip()),
+        "An absorber is given, and another one is to be learned.",
+        "Choose the absorber “given”, or name none.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: s.keep_absorber and s.absorber in ("given", "none"),
+        "No absorber is learned that could be kept.",
+        "Choose an absorber that learns, or do not keep it.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: s.keep_absorber and s.absorber_share == 0.0,
+        "The absorber is to be kept, and learns for no step.",
+        "Give it a share of the steps, or do not keep it.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: bool(s.absorber_words.strip()) and s.absorber not in ("textual inversion", "both"),
+        "There are words for a textual inversion, and the absorber has none.",
+        "Choose the absorber “textual inversion” or “both”, or leave its words empty.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: bool(s.absorber_words.strip()) and not 2 <= len(s.absorber_words.split()) <= 6,
+        "A textual inversion starts from 2 to 6 words.",
+        "Choose the few words that describe best what is seen.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: s.crop_low > s.crop_high,
+        "The smallest crop is larger than the largest.",
+        "Choose a smallest crop below the largest.",
+    ),
+    (
+        MotionDirector,
+        lambda s: s.beta not in (None, 1.0) and s.loss not in (None, "mse + debiased"),
+        "Beta is set, and the loss has no debiasing.",
+        "Choose the loss “mse + debiased”, or leave beta as it is.",
+    ),
+    (
+        MotionDirector,
+        lambda s: s.keep_looks and s.spatial_rest == 1.0,
+        "The looks are to be kept, and rest in every step.",
+        "Let them learn in some steps, or do not keep them.",
+    ),
+    (
+        MotionDirector,
+        lambda s: s.learns == "looks" and s.keep_looks,
+        "Only the looks are learned, so that nothing is left to keep beside them.",
+        "Learn the motion, or do not ask to keep the looks.",
+    ),
+    (
+        MotionToken,
+        lambda s: not s.token.strip() or len(s.token.split()) > 1,
+        "The token is not one word.",
+        "Choose a rare word that means nothing, such as pll.",
+    ),
+    (
+        MotionToken,
+        lambda s: bool(s.regular_words.strip()) and s.regularization != "sampled clips",
+        "There are captions for sampled clips, and none are sampled.",
+        "Choose “sampled clips” as the regularization, or leave the captions empty.",
+    ),
+)
+
+
+def check_sense(method: Method) -> None:
+    """Raise UserError for the first combination of settings that makes no sense together."""
+    for kind, holds, sentence, hint in NONSENSE:
+        if isinstance(method, kind) and holds(method):
+            raise UserError(sentence, hint)
