@@ -67,14 +67,30 @@ def markdown(found: dict[str, Any]) -> str:
     lines[-2:] = [f"{lines[-2]}{''.join(f' {column} |' for column in more)}", lines[-1] + "---|" * len(more)]
     for name, values in found["rows"].items():
         scores = [Mean(**found["scores"][name][column]).decimal() for column in more]
-        lines.append(_line(name, values, scores))
-    return "\n".join(lines) + "\n"
+        lines.append(_line(_title(name, found), values, scores))
+    return "\n".join([*lines, "", *_by_motion(found)]) + "\n"
 
 
-def _line(name: str, values: dict[str, Any], scores: list[str]) -> str:
+def _title(name: str, found: dict[str, Any]) -> str:
+    """The row's, with how many motions it was run on where not on all: its means do not compare then."""
+    done, all = len(found["motions_done"][name]), len(found["motions"])
+    return ROWS[name].title if done == all else f"{ROWS[name].title} ({done} of {all} motions)"
+
+
+def _by_motion(found: dict[str, Any]) -> list[str]:
+    """Fidelity's means, row by motion; a dash where a row was not run."""
+    motions = found["motions"]
+    lines = [f"| fidelity | {' | '.join(motions)} |", "|---" * (len(motions) + 1) + "|"]
+    for name, of in found["fidelity_by_motion"].items():
+        values = [f"{of[motion]:.2f}" if motion in of else "–" for motion in motions]
+        lines += [f"| {ROWS[name].title} | {' | '.join(values)} |"] if of else []
+    return lines
+
+
+def _line(title: str, values: dict[str, Any], scores: list[str]) -> str:
     row = Summary(**{k: _again(v) for k, v in values.items()})
     cells = [
-        ROWS[name].title,
+        title,
         row.fidelity.decimal(),
         row.text.percent(),
         row.leak.percent(),

@@ -94,3 +94,8 @@ def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     assert found["rows"]["t-lora"]["parameters"] > 0
     assert found["rows"]["caption"]["fidelity"]["count"] == 2
     assert (plan.out / "t-lora.jpg").exists()
+    (bench.cell_folder(plan, "t-lora", TRIALS[0]) / "cell.json").unlink()
+    partial = write_table(replace(plan, rows=("caption", "t-lora"), trials=("circle", "pendulum")))
+    assert "base, caption only (1 of 2 motions)" in partial
+    assert "| base, caption only | " in partial.splitlines()[-1]
+    assert partial.splitlines()[-1].endswith("| – |")
