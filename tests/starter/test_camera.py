@@ -130,6 +130,11 @@ def test_no_camera_move_is_drawn_where_it_cannot_be_seen() -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_a_clip_played_backwards_shows_what_the_opposite_words_say(seed: int) -> None:
     shot = sample_shot(seed, vocabulary=VOCABULARIES["camera"])
-    forth, back = (render([s], size=48, frames=8) for s in (shot, backwards(shot)))
-    assert torch.allclose(forth.centres.flip(1), back.centres, atol=1e-5)
-    assert (forth.frames.flip(1) - back.frames).abs().mean() < 1e-3
+    forth, back = (camera_path(s, TIMES) for s in (shot, backwards(shot)))
+    # A named camera goes the same way back, but passes another place on it early (`AHEAD`).
+    for ways in ((forth.pan, back.pan), (forth.zoom.log(), back.zoom.log())):
+        assert torch.allclose(ways[0].flip(0).diff(dim=0), ways[1].diff(dim=0), atol=1e-6)
+    still = replace(shot, camera="locked")
+    one, other = (render([s], size=48, frames=8) for s in (still, backwards(still)))
+    assert torch.allclose(one.centres.flip(1), other.centres, atol=1e-5)
+    assert (one.frames.flip(1) - other.frames).abs().mean() < 1e-3

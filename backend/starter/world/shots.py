@@ -60,7 +60,10 @@ def words_of(shot: Shot) -> Words:
 
 
 def backwards(shot: Shot) -> Shot:
-    """The shot as its clip played backwards shows it; in words at least, a spin's direction has none."""
+    """The shot as its clip played backwards shows it.
+
+    In words at least: a spin's direction has none, and a named camera is elsewhere on its way (`camera.AHEAD`).
+    """
     return replace(
         shot,
         motion=OPPOSITES.get(shot.motion, shot.motion),
