@@ -62,7 +62,7 @@ def words_of(shot: Shot) -> Words:
 def backwards(shot: Shot) -> Shot:
     """The shot as its clip played backwards shows it.
 
-    In words at least: a spin's direction has none, and a named camera is elsewhere on its way (`camera.AHEAD`).
+    In words at least: a spin has none for it, and a named camera is elsewhere on its way (`camera.AHEAD`).
     """
     return replace(
         shot,
