@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import groupby
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from torch.utils.data import DataLoader, IterableDataset
 
 from . import workers
 from .films import Films
@@ -60,6 +62,26 @@ def random_pictures(
     return pictures * 2 - 1, torch.cat((whole.masks, large.masks[:, :, rows, columns]))
 
 
+class _Pictures(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Batches of `random_pictures` without end, drawn on the CPU."""
+
+    def __init__(self, seed: int, count: int, size: Size, vocabulary: Vocabulary) -> None:
+        self.seed, self.count, self.size, self.vocabulary = seed, count, size, vocabulary
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        process = torch.utils.data.get_worker_info()
+        rng = random.Random(f"{self.seed} {process.id if process else 0}")
+        while True:
+            yield random_pictures(rng, self.count, self.size, torch.device("cpu"), self.vocabulary)
+
+
+def drawn_ahead(
+    seed: int, count: int, size: Size, vocabulary: Vocabulary, loaders: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """`random_pictures` from `loaders` processes, so that a GPU need not wait for them; 0 draws them here."""
+    return iter(DataLoader(_Pictures(seed, count, size, vocabulary), batch_size=None, num_workers=loaders))
+
+
 @torch.no_grad()
 def encode(autoencoder: AutoencoderKL, frames: torch.Tensor) -> torch.Tensor:
     """Frames (B, F, 3, H, W) in [0, 1] → latents (B, F, C, h, w) of about unit variance."""
@@ -78,7 +100,10 @@ def write_bank(
     chunk: int = CHUNK,
     films: Films | None = None,
 ) -> None:
-    """Render and encode `chunks` files of `chunk` clips each, and `films`; finished files are kept."""
+    """Render and encode `chunks` files of `chunk` clips each, and `films`; finished files are kept.
+
+    Clips are drawn on the CPU, where as many workers as it has cores do it sooner than one on a GPU.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
         frames = films.frames.to(device).float() / 255
@@ -93,8 +118,9 @@ def write_bank(
         firsts = [_perhaps_wandering(rng, shot) for shot in drawn]
         both = [shot for first in firsts for shot in (first, backwards(first))]
         shots = [another(rng, shot) for shot in both for _ in range(GROUP)]
-        draw = partial(render, size=size.pixels, frames=size.frames, fps=size.fps, device=device)
-        latents = [_encoded(autoencoder, draw(shots[i : i + 64]).frames) for i in range(0, chunk, 64)]
+        draw = partial(render, size=size.pixels, frames=size.frames, fps=size.fps)
+        frames = (draw(shots[i : i + 64]).frames.to(device) for i in range(0, chunk, 64))
+        latents = [_encoded(autoencoder, some) for some in frames]
         _write_chunk(file, latents, shots)
 
 
@@ -120,27 +146,53 @@ def _encoded(autoencoder: AutoencoderKL, frames: torch.Tensor) -> np.ndarray:
 
 
 class Bank:
-    """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16, their N shots, and which rows
-    are of the same words."""
+    """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16 and their N shots.
+
+    `groups` are the rows of the same words, at most GROUP each; `rows` (G, GROUP) is the same, filled up with
+    -1, and `sizes` (G,) how many they are.
+    """
 
     def __init__(self, folder: Path, device: torch.device, vocabulary: Vocabulary = FULL) -> None:
-        latents: list[torch.Tensor] = []
+        self.folder, self.vocabulary = folder, vocabulary
         self.shots: list[Shot] = []
         self.groups: list[list[int]] = []
-        for file in sorted(folder.glob("*.npz")):
-            chunk = np.load(file)
-            shots = [Shot(**fields) for fields in json.loads(str(chunk["shots"]))]
-            rows = [row for row, shot in enumerate(shots) if vocabulary.says(shot)]
-            latents.append(torch.from_numpy(chunk["latents"][rows]))
-            first = len(self.shots)
-            self.shots += [shots[row] for row in rows]
-            numbered = range(first, len(self.shots))
-            self.groups += [list(g) for _, g in groupby(numbered, lambda row: words_of(self.shots[row]))]
-        self.latents = torch.cat(latents).to(device)
-        self._alike: dict[Words, list[list[int]]] = {}
-        for rows in self.groups:
-            self._alike.setdefault(words_of(self.shots[rows[0]]), []).append(rows)
+        self._read: set[Path] = set()
+        self._alike: dict[Words, list[int]] = {}
+        self.latents = torch.empty(0, device=device)
+        self.grow()
 
-    def opposite(self, rows: list[int], rng: random.Random) -> list[int]:
-        """Rows of the words opposite to a group's, all else alike; any group where nobody says them."""
-        return rng.choice(self._alike.get(words_of(backwards(self.shots[rows[0]])), self.groups))
+    def grow(self) -> None:
+        """Take in the chunks that were written since."""
+        found = [file for file in sorted(self.folder.glob("*.npz")) if file not in self._read]
+        latents = [self._take_in(file) for file in found]
+        if not latents:
+            return
+        fresh = torch.cat(latents).to(self.latents.device)
+        self.latents = torch.cat((self.latents, fresh)) if len(self.latents) else fresh
+        full = [rows + [-1] * (GROUP - len(rows)) for rows in self.groups]
+        self.rows = torch.tensor(full, device=self.latents.device)
+        self.sizes = (self.rows >= 0).sum(1)
+
+    def _take_in(self, file: Path) -> torch.Tensor:
+        self._read.add(file)
+        with np.load(file) as chunk:
+            shots = [Shot(**fields) for fields in json.loads(str(chunk["shots"]))]
+            kept = [row for row, shot in enumerate(shots) if self.vocabulary.says(shot)]
+            latents = torch.from_numpy(chunk["latents"][kept])
+        first = len(self.shots)
+        self.shots += [shots[row] for row in kept]
+        numbered = range(first, len(self.shots))
+        for words, alike in groupby(numbered, lambda row: words_of(self.shots[row])):
+            same = list(alike)
+            for start in range(0, len(same), GROUP):
+                self._alike.setdefault(words, []).append(len(self.groups))
+                self.groups.append(same[start : start + GROUP])
+        return latents
+
+    def shot(self, group: int) -> Shot:
+        """One of the group's, which all have the same words."""
+        return self.shots[self.groups[group][0]]
+
+    def opposite(self, group: int, rng: random.Random) -> int:
+        """A group of the words opposite to one's, all else alike; any group where nobody says them."""
+        return rng.choice(self._alike.get(words_of(backwards(self.shot(group))), range(len(self.groups))))

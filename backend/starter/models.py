@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import MethodType
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
+from torch import nn
+from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .tokenizer import TOKENS, write_tokenizer
@@ -31,6 +34,20 @@ def mixed_precision(device: torch.device) -> torch.autocast:
     """Autocast to bfloat16, except on a CPU without instructions for it, where it takes ten times as long."""
     worth = device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return torch.autocast(device.type, torch.bfloat16, enabled=worth)
+
+
+def spare_norms(module: nn.Module) -> None:
+    """Let norms keep the precision of what they get: autocast widens it to fp32, which a GPU waits for."""
+    for norm in module.modules():
+        if isinstance(norm, nn.GroupNorm):
+            norm.forward = MethodType(_spared_norm, norm)
+
+
+def _spared_norm(norm: nn.GroupNorm, x: torch.Tensor) -> torch.Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        return functional.group_norm(
+            x, norm.num_groups, norm.weight.to(x.dtype), norm.bias.to(x.dtype), norm.eps
+        )
 
 
 def new_autoencoder(size: Size) -> AutoencoderKL:
@@ -66,8 +83,8 @@ def new_unet(size: Size) -> UNet3DConditionModel:
     )
     for layer in unet.modules():
         if isinstance(layer, TransformerTemporalModel):
-            torch.nn.init.zeros_(layer.proj_out.weight)
-            torch.nn.init.zeros_(layer.proj_out.bias)
+            nn.init.zeros_(layer.proj_out.weight)
+            nn.init.zeros_(layer.proj_out.bias)
     return unet
 
 

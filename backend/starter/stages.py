@@ -12,10 +12,9 @@ import torch.nn.functional as nn_f
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from .data import Bank, random_pictures
+from .data import Bank
 from .films import SHARE, Films
-from .models import Size
-from .world import Shot, Vocabulary, caption
+from .world import Shot, caption
 
 KL_WEIGHT = 1e-6
 SUBJECT_WEIGHT = 3.0
@@ -29,17 +28,20 @@ NO_CAPTION = 0.1
 
 def autoencoder_loss(
     autoencoder: AutoencoderKL,
-    size: Size,
-    batch: int,
+    pictures: torch.Tensor,
+    masks: torch.Tensor,
     rng: random.Random,
-    vocabulary: Vocabulary,
     films: Films | None = None,
 ) -> torch.Tensor:
-    """L1 and squared error of the round trip, subjects weighing more, with a trace of KL."""
-    pictures, masks = random_pictures(rng, batch, size, autoencoder.device, vocabulary)
+    """L1 and squared error of the round trip, subjects weighing more, with a trace of KL.
+
+    Pictures (B, 3, H, W) in [-1, 1] and their subjects' masks (B, 1, H, W); `films` take the place of some.
+    """
     if films is not None:
-        filmed = films.pictures(rng, max(1, batch // SHARE)).to(pictures.device)
+        filmed = films.pictures(rng, max(1, len(pictures) // SHARE))
+        pictures, masks = pictures.clone(), masks.clone()
         pictures[: len(filmed)], masks[: len(filmed)] = filmed, 0
+    pictures, masks = pictures.to(autoencoder.device), masks.to(autoencoder.device)
     posterior = autoencoder.encode(pictures).latent_dist
     error = autoencoder.decode(posterior.sample()).sample.float() - pictures
     weights = 1 + SUBJECT_WEIGHT * masks
@@ -56,17 +58,26 @@ def noise_levels(count: int, middle: float, device: torch.device) -> torch.Tenso
 
 
 def expected(
-    x_t: torch.Tensor, candidates: torch.Tensor, signal: torch.Tensor, spread: torch.Tensor
+    x_t: torch.Tensor,
+    candidates: torch.Tensor,
+    signal: torch.Tensor,
+    spread: torch.Tensor,
+    missing: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """What to expect behind x_t = signal · x_0 + spread · noise when any of `candidates` (M, …) may be x_0.
+    """What to expect behind x_t = signal · x_0 + spread · noise (B, …) when any of `candidates` (B, M, …) may
+    be x_0, but for those that are `missing` (B, M); signal and spread (B,).
 
     Xu et al., Stable Target Field (arXiv 2302.00670), Eq. 5: the mean of the candidates, each weighing as
     much as it is likely. It is what a prediction from one candidate alone scatters around, so a model learns
     the same from it, sooner: near t = 1000 from all clips of a caption at once.
     """
-    far = (x_t - signal * candidates).square().flatten(1).sum(1) / (2 * spread.square())
-    likely = torch.softmax(-far, 0).view(-1, *[1] * x_t.ndim)
-    mean: torch.Tensor = (likely * candidates).sum(0)  # einsum would round it to bf16 under autocast
+    per_clip = (-1, *[1] * (candidates.ndim - 1))
+    far = (x_t.unsqueeze(1) - signal.view(per_clip) * candidates).square().flatten(2).sum(2)
+    likely = -far / (2 * spread.square()).unsqueeze(1)
+    if missing is not None:
+        likely = likely.masked_fill(missing, -torch.inf)
+    weights = torch.softmax(likely, 1).view(*likely.shape, *[1] * (candidates.ndim - 2))
+    mean: torch.Tensor = (weights * candidates).sum(1)  # einsum would round it to bf16 under autocast
     return mean
 
 
@@ -96,34 +107,45 @@ class Denoising:
         Half of the clips show the opposite of the other half in the same noise, their looks alike: all that
         tells a pair apart is its words for motion, so that nothing else drowns what they do.
         """
-        count = batch if stills else (batch + 1) // 2
-        groups = [rng.choice(self.bank.groups) for _ in range(count)]
-        levels = noise_levels(count, STILLS_NOISE if stills else self.clips_noise, self.unet.device)
+        count, device = batch if stills else (batch + 1) // 2, self.unet.device
+        groups = [rng.randrange(len(self.bank.groups)) for _ in range(count)]
+        levels = noise_levels(count, STILLS_NOISE if stills else self.clips_noise, device)
         if not stills:
-            groups += [self.bank.opposite(rows, rng) for rows in groups]
+            groups += [self.bank.opposite(group, rng) for group in groups]
             levels = levels.repeat(2)
-        shots = [self.bank.shots[rows[0]] for rows in groups]
-        candidates = [self._clips(rows, rng, stills=stills) for rows in groups]
-        noise = torch.randn(count, *candidates[0].shape[1:], device=self.unet.device)
-        noise = noise.repeat(len(groups) // count, 1, 1, 1, 1)
+        numbers = torch.tensor(groups, device=device)
+        candidates, missing = self._candidates(numbers, stills=stills)
+        which = (torch.rand(len(groups), device=device) * self.bank.sizes[numbers]).long()
+        x_0 = candidates[torch.arange(len(groups), device=device), which]
+        noise = torch.randn(count, *x_0.shape[1:], device=device).repeat(len(groups) // count, 1, 1, 1, 1)
         t = (levels * self.scheduler.config.num_train_timesteps).long()
-        x_t = self.scheduler.add_noise(torch.stack([clips[0] for clips in candidates]), noise, t)
-        v = torch.stack([self.velocity(*of_one) for of_one in zip(x_t, t, candidates, strict=True)])
-        return nn_f.mse_loss(self.unet(x_t, t, self.text(shots, rng, stills=stills)).sample.float(), v)
+        x_t = self.scheduler.add_noise(x_0, noise, t)
+        v = self.velocity(x_t, t, candidates, missing)
+        text = self.text([self.bank.shot(group) for group in groups], rng, stills=stills)
+        return nn_f.mse_loss(self.unet(x_t, t, text).sample.float(), v)
 
-    def _clips(self, rows: list[int], rng: random.Random, *, stills: bool) -> torch.Tensor:
-        """Clips (M, C, F, h, w) in these rows of the bank, a random one first; of stills one frame each."""
-        latents = self.bank.latents[rng.sample(rows, len(rows))].float().transpose(1, 2)
-        if not stills:
-            return latents
-        frames = torch.tensor([rng.randrange(latents.shape[2]) for _ in rows], device=latents.device)
-        return latents[torch.arange(len(rows), device=latents.device), :, frames].unsqueeze(2)
+    def _candidates(self, groups: torch.Tensor, *, stills: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """The groups' clips (B, M, C, F, h, w), of stills a random frame of each, and which there are not."""
+        rows = self.bank.rows[groups]
+        latents = self.bank.latents[rows].float()
+        if stills:
+            b, m = (torch.arange(count, device=rows.device) for count in rows.shape)
+            frames = torch.randint(latents.shape[2], rows.shape, device=rows.device)
+            latents = latents[b.unsqueeze(1), m, frames].unsqueeze(2)
+        return latents.transpose(2, 3), rows < 0
 
-    def velocity(self, x_t: torch.Tensor, t: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-        """The v (C, F, h, w) to be expected of `x_t` when any of `candidates` (M, C, F, h, w) may be x_0."""
+    def velocity(
+        self,
+        x_t: torch.Tensor,
+        t: torch.Tensor,
+        candidates: torch.Tensor,
+        missing: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The v (B, C, F, h, w) to be expected of `x_t` when any of `candidates` (B, M, …) is x_0."""
         signal = self.scheduler.alphas_cumprod.to(x_t.device)[t].sqrt()
         spread = (1 - signal.square()).sqrt()
-        x_0 = expected(x_t, candidates, signal, spread)
+        x_0 = expected(x_t, candidates, signal, spread, missing)
+        signal, spread = (of.view(-1, 1, 1, 1, 1) for of in (signal, spread))
         v: torch.Tensor = signal * (x_t - signal * x_0) / spread - spread * x_0
         return v
 

@@ -5,7 +5,7 @@ Stages, in order; each goes on from its own last checkpoint in DIR:
     autoencoder   pictures ↔ latents; at the end the latents' scale is measured and a bank of clips encoded
     stills        UNet and text encoder on single frames, temporal layers bypassed: words for looks
     positions     every layer is told where its frames and pixels lie, once
-    clips         all of the UNet on whole clips: words for motion
+    clips         all of the UNet on whole clips: words for motion; a bank may be written meanwhile
     export        write a diffusers pipeline folder, weights in fp16
 """
 
@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import argparse
 import random
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -29,17 +27,15 @@ from transformers import CLIPTokenizer
 from backend.families.unet3d import bypass_temporal, flatten_convolutions
 
 from . import workers
-from .data import Bank, encode, write_bank
+from .data import Bank, drawn_ahead, encode, write_bank
 from .export import export
 from .films import read_films
-from .models import Size, mixed_precision, new_autoencoder, new_scheduler, new_text_encoder, new_unet
+from .loop import Checkpoint, run
+from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet, spare_norms
 from .positions import mark_positions
 from .stages import CLIPS_NOISE, Denoising, autoencoder_loss
 from .tokenizer import write_tokenizer
 from .world import VOCABULARIES, render, sample_shot
-
-WARMUP = 100
-"""Steps over which the learning rate rises; over the last part of a run (`--decay`) it falls to zero."""
 
 STILLS_EVERY = 6
 """Every so many steps of stage `clips` is one of stills: frames stay good with temporal layers bypassed."""
@@ -49,76 +45,6 @@ PARTS = {"autoencoder": "vae", "unet": "unet", "text_encoder": "text_encoder"}
 """Where a pipeline folder keeps what the stages train."""
 PICTURES_PER_CLIP = 4
 """Single frames that take the place of one clip in a batch: they cost about as much."""
-
-
-class Checkpoint:
-    """Modules, their exponential moving average, and one file that holds them with the step."""
-
-    def __init__(self, file: Path, modules: torch.nn.ModuleDict, ema_decay: float = 0.995) -> None:
-        self.file, self.modules, self.ema_decay, self.step = file, modules, ema_decay, 0
-        self.average_anew()
-        self.optimizer_state: dict[str, Any] | None = None
-
-    def load(self, *, averaged: bool = False) -> bool:
-        """Take up the saved state, the averaged weights if so asked; False when there is none."""
-        if not self.file.exists():
-            return False
-        state = torch.load(self.file, map_location=next(self.modules.parameters()).device, weights_only=True)
-        self.modules.load_state_dict(state["ema" if averaged else "weights"], strict=not averaged)
-        self.ema, self.step, self.optimizer_state = state["ema"], state["step"], state["optimizer"]
-        return True
-
-    def average_anew(self) -> None:
-        """Let the average begin at the weights as they are."""
-        self.ema = {name: p.detach().clone() for name, p in self.modules.named_parameters()}
-
-    def save(self, optimizer: torch.optim.Optimizer | None = None) -> None:
-        part = self.file.with_suffix(".part")
-        weights = self.modules.state_dict()
-        state = optimizer and optimizer.state_dict()
-        torch.save({"weights": weights, "ema": self.ema, "step": self.step, "optimizer": state}, part)
-        part.rename(self.file)
-
-    @torch.no_grad()
-    def advance(self) -> None:
-        """Count a step and move the average."""
-        self.step += 1
-        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
-        parameters = [p.detach() for p in self.modules.parameters()]
-        torch._foreach_lerp_(list(self.ema.values()), parameters, 1 - decay)
-
-
-def run(
-    checkpoint: Checkpoint, loss_of: Callable[[random.Random], torch.Tensor], args: argparse.Namespace
-) -> None:
-    """Train for `args.minutes`, printing the mean loss and saving about twice a minute."""
-    device, parameters = args.device, list(checkpoint.modules.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=args.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
-    if checkpoint.optimizer_state is not None:
-        optimizer.load_state_dict(checkpoint.optimizer_state)
-    seed = checkpoint.step * workers.count() + workers.rank()
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
-    begun, noted, losses, first = time.monotonic(), time.monotonic(), [], checkpoint.step
-    while (progress := workers.agreed((time.monotonic() - begun) / (60 * args.minutes))) < 1:
-        fall = min(1.0, (1 - progress) / args.decay) if args.decay else 1.0
-        for group in optimizer.param_groups:
-            group["lr"] = args.rate * fall * min(1.0, (checkpoint.step - first + 1) / WARMUP)
-        with mixed_precision(device):
-            loss = loss_of(rng)
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        workers.average(p.grad for p in parameters if p.grad is not None)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        checkpoint.advance()
-        losses.append(loss.detach())
-        if time.monotonic() - noted > 30 and workers.rank() == 0:
-            print(f"{args.stage} step {checkpoint.step} loss {torch.stack(losses).mean():.4f}", flush=True)
-            checkpoint.save(optimizer)
-            noted, losses = time.monotonic(), []
-    if workers.rank() == 0:
-        checkpoint.save(optimizer)
 
 
 def take_up(checkpoint: Checkpoint, args: argparse.Namespace, *, averaged: bool = False) -> bool:
@@ -158,9 +84,11 @@ def tokenizer_of(args: argparse.Namespace) -> CLIPTokenizer:
 
 def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
     unet = new_unet(args.size)
-    # Plain attention: on a CPU, at eight frames, the fused kernel's backward takes longer than all the rest.
-    unet.set_attn_processor(AttnProcessor())
+    if args.device.type == "cpu":
+        # Plain attention: at eight frames the fused kernel's backward takes longer than all the rest.
+        unet.set_attn_processor(AttnProcessor())
     flatten_convolutions(unet)
+    spare_norms(unet)
     modules = torch.nn.ModuleDict({"unet": unet, "text_encoder": new_text_encoder(tokenizer_of(args))})
     # eval(): the temporal convolutions' dropout does a model this small no good.
     return Checkpoint(args.work / "denoiser.pt", modules.eval().to(args.device))
@@ -169,13 +97,10 @@ def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
 def train_autoencoder(args: argparse.Namespace) -> None:
     checkpoint = autoencoder_checkpoint(args)
     take_up(checkpoint, args)
-    run(
-        checkpoint,
-        lambda rng: autoencoder_loss(
-            checkpoint.modules["autoencoder"], args.size, args.batch, rng, args.vocabulary, args.films
-        ),
-        args,
-    )
+    seed = checkpoint.step * workers.count() + workers.rank()
+    pictures = drawn_ahead(seed, args.batch, args.size, args.vocabulary, args.loaders)
+    autoencoder = checkpoint.modules["autoencoder"]
+    run(checkpoint, lambda rng: autoencoder_loss(autoencoder, *next(pictures), rng, args.films), args)
 
 
 def train_bank(args: argparse.Namespace) -> None:
@@ -202,7 +127,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
         with bypass_temporal(unet) if alone else nullcontext():
             return denoising.loss(args.batch * (PICTURES_PER_CLIP if alone else 1), rng, stills=alone)
 
-    run(checkpoint, loss, args)
+    run(checkpoint, loss, args, meanwhile=bank.grow)
 
 
 def give_positions(args: argparse.Namespace) -> None:
@@ -246,7 +171,7 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -259,6 +184,7 @@ def main() -> None:
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--workers", type=int, default=1, help="processes that train together, a thread each")
     parser.add_argument("--batch", type=int, default=16, help="of each worker")
+    parser.add_argument("--loaders", type=int, default=0, help="processes that draw for stage autoencoder")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument(
         "--decay", type=float, default=0.25, help="last share of the run over which the rate falls to 0"
@@ -275,7 +201,7 @@ def main() -> None:
     parser.add_argument("--films", type=Path, help="a folder of shots filmed in Blender")
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--frames", type=int, default=8)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
     if args.moving is not None:
         args.vocabulary = replace(args.vocabulary, camera_share=args.moving)

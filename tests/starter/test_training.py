@@ -5,6 +5,7 @@ import math
 import random
 from argparse import Namespace
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from transformers import CLIPTokenizer
 from backend.families.unet3d import bypass_temporal
 from backend.families.weights import STARTER
 from backend.starter import train
-from backend.starter.data import GROUP, Bank, write_bank
+from backend.starter.data import GROUP, Bank, drawn_ahead, write_bank
 from backend.starter.films import Films, read_films
+from backend.starter.loop import Checkpoint, run
 from backend.starter.models import (
     LATENT_CHANNELS,
     Size,
@@ -26,11 +28,11 @@ from backend.starter.models import (
     new_text_encoder,
     new_tokenizer,
     new_unet,
+    spare_norms,
 )
 from backend.starter.stages import Denoising, autoencoder_loss, expected
 from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
-from backend.starter.train import Checkpoint, run
-from backend.starter.world import FIRST, VOCABULARIES, backwards, render, sample_shot, words_of
+from backend.starter.world import FIRST, FULL, VOCABULARIES, backwards, render, sample_shot, words_of
 from backend.starter.world.motions import WANDER
 
 SIZE = Size(pixels=32, frames=4)
@@ -96,30 +98,41 @@ def test_clips_of_the_same_words_lie_together_in_the_bank(denoising: Denoising) 
 
 def test_what_is_expected_is_the_mean_of_all_in_noise_and_the_one_itself_without() -> None:
     candidates = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 3.0]])
-    lost = expected(torch.tensor([0.3, -0.2]), candidates, torch.tensor(0.0), torch.tensor(1.0))
+    x_t, signal, spread = (
+        torch.tensor([[0.3, -0.2], [0.0, 2.9]]),
+        torch.tensor([0.0, 0.999]),
+        torch.tensor([1, 0.04]),
+    )
+    lost, seen = expected(x_t, candidates.expand(2, 3, 2), signal, spread)
     assert torch.allclose(lost, candidates.mean(0))
-    seen = expected(torch.tensor([0.0, 2.9]), candidates, torch.tensor(0.999), torch.tensor(0.04))
     assert torch.allclose(seen, candidates[2], atol=1e-5)
+
+
+def test_what_is_missing_from_a_group_is_not_expected() -> None:
+    candidates, one = torch.tensor([[[1.0], [3.0], [100.0]]]), torch.ones(1)
+    missing = torch.tensor([[False, False, True]])
+    lost = expected(torch.tensor([[0.5]]), candidates, 0 * one, one, missing)
+    assert lost.item() == pytest.approx(2)
 
 
 def test_what_is_expected_worked_by_hand() -> None:
     """Candidates ±1, x_t = 0.5, signal = spread = 1: weights e^(-1/8) and e^(-9/8), their mean tanh(1/2)."""
-    one = torch.tensor(1.0)
-    found = expected(torch.tensor([0.5]), torch.tensor([[1.0], [-1.0]]), one, one)
+    one = torch.ones(1)
+    found = expected(torch.tensor([[0.5]]), torch.tensor([[[1.0], [-1.0]]]), one, one)
     assert found.item() == pytest.approx(math.tanh(0.5))
 
 
 def test_one_clip_alone_is_trained_on_its_own_velocity(denoising: Denoising) -> None:
     x_0, noise, t = torch.randn(1, 8, 4, 4, 4), torch.randn(1, 8, 4, 4, 4), torch.tensor([600])
     x_t = denoising.scheduler.add_noise(x_0, noise, t)
-    v = denoising.velocity(x_t[0], t[0], x_0)
-    assert torch.allclose(v, denoising.scheduler.get_velocity(x_0, noise, t)[0], atol=1e-4)
+    v = denoising.velocity(x_t, t, x_0.unsqueeze(1))
+    assert torch.allclose(v, denoising.scheduler.get_velocity(x_0, noise, t), atol=1e-4)
 
 
 def test_a_groups_opposite_says_the_opposite_and_looks_alike(denoising: Denoising) -> None:
     bank = denoising.bank
-    for rows in bank.groups:
-        shot, other = (bank.shots[r[0]] for r in (rows, bank.opposite(rows, random.Random(0))))
+    for group in range(len(bank.groups)):
+        shot, other = bank.shot(group), bank.shot(bank.opposite(group, random.Random(0)))
         assert words_of(other) == words_of(backwards(shot))
     assert any(bank.shots[rows[0]].motion not in ("still", "spin") for rows in bank.groups)
 
@@ -166,7 +179,12 @@ def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
         checkpoint.load()
         steps.append(checkpoint.step)
         model = modules["autoencoder"]
-        run(checkpoint, lambda rng, model=model: autoencoder_loss(model, SIZE, 4, rng, FIRST), args)
+        pictures = drawn_ahead(0, 4, SIZE, FIRST, loaders=0)
+        run(
+            checkpoint,
+            lambda rng, model=model, more=pictures: autoencoder_loss(model, *next(more), rng),
+            args,
+        )
     assert steps[0] == 0
     assert steps[1] > 0
 
@@ -190,6 +208,55 @@ def films(tmp_path: Path) -> Films:
         listed.append({"file": f"{number}.npz", "words": asdict(shot)})
     (folder / "shots.json").write_text(json.dumps(listed))
     return read_films(folder, SIZE)
+
+
+def test_a_bank_takes_in_what_is_written_while_it_is_read(films: Films, tmp_path: Path) -> None:
+    write = partial(write_bank, tmp_path / "bank", new_autoencoder(SIZE), SIZE, device=CPU, vocabulary=FULL)
+    write(chunks=1, chunk=2 * GROUP)
+    bank = Bank(tmp_path / "bank", CPU)
+    before = bank.latents.clone()
+    write(chunks=2, chunk=2 * GROUP, films=films)
+    bank.grow()
+    assert len(bank.shots) == len(bank.latents) == 4 * GROUP + 3
+    assert torch.equal(bank.latents[: len(before)], before)
+    assert [row for rows in bank.groups for row in rows] == list(range(len(bank.shots)))
+    assert bank.sizes.tolist() == [len(rows) for rows in bank.groups]
+    assert bank.rows[-1].tolist() == bank.groups[-1] + [-1] * (GROUP - len(bank.groups[-1]))
+    bank.grow()
+    assert len(bank.shots) == 4 * GROUP + 3
+
+
+def test_groups_that_are_not_full_give_a_loss_too(films: Films, tmp_path: Path, denoising: Denoising) -> None:
+    write_bank(tmp_path / "bank", new_autoencoder(SIZE), SIZE, 0, CPU, films=films)
+    few = Denoising(
+        denoising.unet,
+        denoising.text_encoder,
+        denoising.tokenizer,
+        denoising.scheduler,
+        Bank(tmp_path / "bank", CPU),
+    )
+    for stills in (True, False):
+        assert few.loss(4, random.Random(0), stills=stills).isfinite()
+
+
+def test_loaders_draw_what_is_drawn_without_and_each_its_own() -> None:
+    here, there = (drawn_ahead(7, 4, SIZE, FIRST, loaders) for loaders in (0, 2))
+    first = next(here)
+    own, others = next(there), next(there)
+    assert all(map(torch.equal, first, own))
+    assert not torch.equal(own[0], others[0])
+
+
+def test_norms_are_spared_without_changing_what_they_give() -> None:
+    norm = torch.nn.GroupNorm(2, 8)
+    torch.nn.init.normal_(norm.weight)
+    x = torch.randn(2, 8, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        plain = norm(x)
+        spare_norms(norm)
+        assert torch.equal(norm(x), plain)
+        assert norm(x.bfloat16()).dtype == torch.bfloat16
+        assert torch.allclose(norm(x.bfloat16()).float(), plain, atol=0.05)
 
 
 def test_films_stand_in_the_bank_beside_the_worlds_own_clips(films: Films, tmp_path: Path) -> None:
