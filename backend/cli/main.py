@@ -14,6 +14,7 @@ from backend.api import presets as preset_folders
 from backend.api.client import SPIN_COUNT
 from backend.api.protocol import (
     BALANCE,
+    FOLLOW_HELP,
     Compute,
     Edit,
     Failed,
@@ -61,8 +62,8 @@ def main(perform: Perform | None = None) -> None:
 def learn(
     ctx: typer.Context,
     clip: Annotated[list[Path], typer.Argument(help="Movies of the motion, and pictures for looks.")],
-    motion: Annotated[str, o.option("--motion", help="How it moves: moving in a circle.")],
     out: Annotated[Path, o.option("--out", metavar="DIR", help="Where the learned motion goes.")],
+    motion: Annotated[str, o.option("--motion", help="How it moves: moving in a circle.")] = "",
     looks: Annotated[list[str], o.option("--looks", help="What is seen: a red ball on green.")] = [],  # noqa: B006
     title: Annotated[str, o.option("--title", help="A name for the motion.")] = "",
     method: Annotated[str, o.option("--method", help=" or ".join(o.METHODS))] = next(iter(o.METHODS)),
@@ -107,6 +108,7 @@ def generate(
     motion: o.Motions = [],  # noqa: B006
     balance: o.Balance = BALANCE,
     lora: o.Looks = [],  # noqa: B006
+    follow: Annotated[float | None, o.option("--follow", metavar="0..1", help=FOLLOW_HELP)] = None,
     base: o.Base = "starter",
     frames: Annotated[int | None, o.option("--frames", help="Frames that the model makes.")] = None,
     length: o.Length = None,
@@ -126,7 +128,7 @@ def generate(
     """Make clips of --prompt that move as the motions say."""
     request = Generate(
         job="", prompt=prompt, out=o.absolute(out), motions=tuple(o.motion(m, library) for m in motion),
-        base=o.base(base), seed=seed, count=count, balance=balance,
+        base=o.base(base), seed=seed, count=count, balance=balance, follow=follow,
         looks=tuple(o.looks(text) for text in lora),
         sampling=o.sampling(size, fps, frames=frames, length=length, steps=steps, guidance=guidance),
         finish=o.finish(finish),
@@ -149,6 +151,7 @@ def edit(
     base: o.Base = "starter",
     first: o.First = 0,
     frames: o.Used = None,
+    reverse: Annotated[bool, o.option("--reverse", help="Use the clip played backwards.")] = False,
     length: o.Length = None,
     fps: o.Fps = None,
     size: o.Size = None,
@@ -165,7 +168,7 @@ def edit(
 ) -> None:
     """Make a clip again with another prompt."""
     request = Edit(
-        job="", clip=o.clips([clip], [looks], first, frames, False)[0], prompt=prompt, out=o.absolute(out),
+        job="", clip=o.clips([clip], [looks], first, frames, reverse)[0], prompt=prompt, out=o.absolute(out),
         follow=follow, motions=tuple(o.motion(m, library) for m in motion), base=o.base(base), seed=seed,
         count=count, inversion_steps=inversion_steps, balance=balance,
         looks=tuple(o.looks(text) for text in lora),

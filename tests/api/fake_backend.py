@@ -13,21 +13,21 @@ from pathlib import Path
 from filelock import FileLock
 
 from backend.__main__ import serve
-from backend.api.protocol import Generate, Learn, Request
+from backend.api.protocol import Edit, Generate, Learn, Request
 from backend.errors import UserError
 from backend.tasks.run import Result, Run, Stopped
 
 
 def perform(request: Request, run: Run) -> Result:
     match request:
-        case Generate():
+        case Generate() | Edit():
             return GENERATE[request.prompt](request, run)
         case Learn():
             return learn(request, run)
     raise AssertionError(request)
 
 
-def clip(request: Generate, run: Run) -> Result:
+def clip(request: Generate | Edit, run: Run) -> Result:
     print("stray words from Python")
     os.write(1, b"stray words from C\n")
     os.write(1, b'{"type": "Cancelled", "job": "a stray line that looks like a message"}\n')

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.api.protocol import Failed, Finished, Progress, decode
+from backend.api.protocol import Failed, Finished, Progress, Request, decode
+from backend.api.values import from_plain
 from backend.cli.running import Bars
 from tests.api.waiting import wait_for
 
@@ -213,6 +214,34 @@ def test_jobs_are_listed_and_cleaned_but_what_was_interrupted_stays_unless_named
     assert restage("jobs", "clean", "--interrupted").stdout.split() == [ids["running"]]
     assert json.loads(restage("jobs", "list", "--json").stdout) == []
     assert restage("jobs", "clean", "--keep", "-1").returncode == 2
+
+
+def asked(folder: Path) -> Request:
+    """The one request that a job was made for."""
+    (path,) = (folder / "library" / "jobs").glob("*/request.json")
+    request: Request = from_plain(Request, json.loads(path.read_text())["request"])
+    return request
+
+
+def test_a_new_clip_may_be_told_how_closely_to_start_like_its_motions_clip(
+    restage: Restage, tmp_path: Path
+) -> None:
+    assert restage("generate", "--prompt", "clip", "--out", "a.mp4", "--follow", "0.5").returncode == 0
+    assert asked(tmp_path).follow == 0.5
+    assert restage("generate", "--prompt", "clip", "--out", "a.mp4", "--follow", "1.5").returncode == 2
+
+
+def test_a_clip_may_be_made_again_backwards(restage: Restage, tmp_path: Path) -> None:
+    done = restage("edit", "clip.mp4", "--prompt", "clip", "--out", "a.mp4", "--reverse")
+    assert done.returncode == 0, done.stderr
+    assert asked(tmp_path).clip.reverse
+
+
+def test_looks_alone_are_learned_without_words_for_a_motion(restage: Restage, tmp_path: Path) -> None:
+    method = ("--method", "motion-director", "--set", "learns=looks")
+    done = restage("learn", "ball.png", "--looks", "a red ball", "--out", "looks", *method)
+    assert done.returncode == 0, done.stderr
+    assert asked(tmp_path).motion == ""
 
 
 def test_help_tells_the_exit_codes(restage: Restage) -> None:
