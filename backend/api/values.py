@@ -4,7 +4,7 @@ Every object in the JSON names its class: {"type": "Motion", "path": "…", "str
 """
 
 import dataclasses
-import math
+import sys
 import types
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union, dataclass_transform, get_args, get_origin, get_type_hints
@@ -65,9 +65,14 @@ def check(thing: Any, where: str = "") -> None:
         if not low <= x <= high:
             name = f.name.replace("_", " ")
             raise UserError(
-                f"{name.capitalize()} is {x:g}, outside {low:g} to {high:g}.",
-                f"Choose a value from {low:g} to {high:g}.",
+                f"{name.capitalize()} is {_shown(x)}, outside {_shown(low)} to {_shown(high)}.",
+                f"Choose a value from {_shown(low)} to {_shown(high)}.",
             )
+
+
+def _shown(x: float) -> str:
+    """A whole number to its last digit: `:g` would round it, and fails where no float is as large."""
+    return str(x) if isinstance(x, int) else f"{x:g}"
 
 
 def to_plain(x: Any) -> Any:
@@ -98,8 +103,8 @@ def from_plain(kind: Any, x: Any, where: str = "message") -> Any:
 def _is_plain(kind: Any, x: Any) -> bool:
     if get_origin(kind) is Literal:
         return isinstance(x, str) and x in get_args(kind)
-    if kind is float:
-        return type(x) in (int, float) and math.isfinite(x)
+    if kind is float:  # NaN, infinity and integers beyond every float are none
+        return type(x) in (int, float) and abs(x) <= sys.float_info.max
     return type(x) is kind
 
 

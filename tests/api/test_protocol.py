@@ -95,6 +95,7 @@ def test_a_whole_number_will_do_for_a_float() -> None:
             GENERATE + b', "sampling": {"type": "Sampling", "guidance": NaN}}',
             "guidance: expected float or null",
         ),
+        (GENERATE + b', "balance": 1' + b"0" * 400 + b"}", "message.balance: expected float, got 1000"),
         (
             GENERATE + b', "compute": {"type": "Compute", "memory": "huge"}}',
             "message.compute.memory: expected 'auto' or 'fast' or 'balanced' or 'low', got 'huge'",
@@ -166,7 +167,8 @@ def learn(**changes: Any) -> Learn:
     ("request_", "complaint"),
     [
         (generate(count=0), "Count is 0, outside 1 to 64."),
-        (generate(seed=-1), "Seed is -1, outside 0 to 2.14748e+09."),
+        (generate(seed=-1), "Seed is -1, outside 0 to 2147483647."),
+        (generate(seed=10**400), f"Seed is 1{'0' * 400}, outside 0 to 2147483647."),
         (generate(motions=(Motion(path="m", strength=2.1),)), "Strength is 2.1, outside -2 to 2."),
         (generate(motions=(Motion(path="m", strength=float("nan")),)), "Strength is nan"),
         (generate(motions=(Motion(path="m", curve=(Key(at=1.5),)),)), "At is 1.5, outside 0 to 1."),
@@ -181,7 +183,7 @@ def learn(**changes: Any) -> Learn:
         (learn(method=CustomizeAVideo(learning_rate=1.0)), "Learning rate is 1, outside 1e-06 to 0.1."),
         (
             Edit(job="a", clip=Clip(path="c", frame_count=0), prompt="p", out="o"),
-            "Frame count is 0, outside 1 to 1e+07.",
+            "Frame count is 0, outside 1 to 10000000.",
         ),
         (
             Edit(job="a", clip=Clip(path="c"), prompt="p", out="o", follow=1.01),

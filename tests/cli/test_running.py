@@ -184,6 +184,8 @@ def test_bad_usage_is_a_sentence_and_exit_code_2(
         (("generate", "--prompt", "clip", "--out", "c.mp4", "--count", "0"), "Count is 0"),
         (("generate", "--prompt", "clip", "--out", "c.mp4", "--size", "0"), "WIDTHxHEIGHT"),
         (("generate", "--prompt", "clip", "--out", "c.mp4", "--fps", "0"), "frames per second"),
+        (("generate", "--prompt", "clip", "--out", "c.mp4", "--seed", f"1{'0' * 400}"), "Seed is 1000"),
+        ((*QUICK, "--set", f"learning-rate=1{'0' * 400}"), "learning_rate: expected float"),
         ((*QUICK, "--method", "guess"), "no method 'guess'"),
     ],
 )
