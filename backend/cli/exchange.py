@@ -29,10 +29,9 @@ def import_preset(
     from backend.tasks.bases import open_base  # loads torch
     from backend.tasks.exchange import import_motion
 
-    place = Path(o.absolute(library))
-    run = Run(place / "jobs", place, lambda *_: None, lambda *_: None, lambda: "")
+    run = Run(library / "jobs", library, lambda *_: None, lambda *_: None, lambda: "")
     family = open_base(o.base(base), Compute(device="cpu"), run)
-    folder, note = import_motion(Path(o.absolute(file)), words, title, family, place / "presets")
+    folder, note = import_motion(Path(o.absolute(file)), words, title, family, library / "presets")
     if note:
         typer.echo(note, err=True)
     typer.echo(folder)

@@ -181,7 +181,7 @@ def edit(
 
 def _run(ctx: typer.Context, request: Request, library: Path, as_json: bool, again: bool = False) -> None:
     check(request)  # before it is written as JSON, which knows no NaN
-    raise typer.Exit(running.run(o.named(request), Path(o.absolute(library)), as_json, ctx.obj, again))
+    raise typer.Exit(running.run(o.named(request), library, as_json, ctx.obj, again))
 
 
 @presets.command("list")
@@ -192,7 +192,7 @@ def list_presets(
     """The motions in the library."""
     found = preset_folders.list_presets(library / "presets")
     if as_json:
-        print(json.dumps([{"path": o.absolute(path), **to_plain(preset)} for path, preset in found]))
+        print(json.dumps([{"path": str(path), **to_plain(preset)} for path, preset in found]))
         return
     table = Table("Motion", "Kind", "Words", "Strength", "Learned on", "Folder")
     for path, preset in found:
@@ -204,4 +204,4 @@ def list_presets(
 @app.command()
 def doctor(library: o.Library = o.LIBRARY) -> None:
     """Check that everything is there to work with. Exit code 1 when something is broken."""
-    raise typer.Exit(checkup.report(Path(o.absolute(library))))
+    raise typer.Exit(checkup.report(library))

@@ -27,7 +27,7 @@ from backend.api.protocol import (
     Sampling,
     encode,
 )
-from backend.api.settings import Method
+from backend.api.settings import CustomizeAVideo, Method
 from backend.api.values import ProtocolError, from_plain
 from backend.errors import UserError
 
@@ -81,21 +81,40 @@ Finishing = Annotated[
         " between=interpolate makes some; base=NAME goes over the enlarged clip once more, by strength=0.6.",
     ),
 ]
-Library = Annotated[
-    Path, option("--library", envvar="RESTAGE_LIBRARY", help="Where jobs, motions and models are kept.")
-]
 Json = Annotated[bool, option("--json", help="One protocol message a line on stdout, and nothing else.")]
 LIBRARY = default_library()
 
 
+def expanded(path: str | Path) -> Path:
+    """With its ~ or ~user written out. Raises UserError for a user who is not there."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"There is no home folder {Path(path).parts[0]}.",
+            "Write the path in full, or with ./ before a name that begins with ~.",
+        ) from error
+
+
 def absolute(path: str | Path) -> str:
     """Requests hold absolute paths: the process that reads them may have another working folder."""
-    return os.path.abspath(Path(path).expanduser())
+    return os.path.abspath(expanded(path))
+
+
+Library = Annotated[
+    Path,
+    option(
+        "--library",
+        envvar="RESTAGE_LIBRARY",
+        help="Where jobs, motions and models are kept.",
+        callback=lambda path: Path(absolute(path)),
+    ),
+]
 
 
 def base(name: str) -> str:
     """A base model's folder becomes absolute, a name stays."""
-    return absolute(name) if name not in ("", "starter") and Path(name).expanduser().is_dir() else name
+    return absolute(name) if name not in ("", "starter") and expanded(name).is_dir() else name
 
 
 def motion(text: str, library: Path) -> Motion:
@@ -108,7 +127,7 @@ def motion(text: str, library: Path) -> Motion:
     name, _, step = whole.rpartition("#")
     named = [(whole, 0), (name, int(step))] if name and step.isdecimal() else [(whole, 0)]
     for path, steps in named:
-        for place in (Path(path).expanduser(), library / "presets" / path):
+        for place in (expanded(path), library / "presets" / path):
             if path and place.exists():
                 return dataclasses.replace(chosen, path=absolute(place), step=steps)
     return dataclasses.replace(chosen, path=absolute(whole))
@@ -203,10 +222,16 @@ def sampling(pixels: str | None, fps: str | None, **others: Any) -> Sampling:
 
 
 def method(name: str, settings: Sequence[str]) -> Method:
-    """The method of that name with KEY=VALUE settings, checked by its own types. Raises UserError."""
+    """The method of that name with KEY=VALUE settings, checked by its own types. Raises UserError.
+
+    An absorber that is given becomes absolute.
+    """
     if name not in METHODS:
         raise UserError(f"There is no method {name!r}.", f"Choose {' or '.join(METHODS)}.")
-    return METHODS[name](**_chosen(METHODS[name], name, settings))
+    made = METHODS[name](**_chosen(METHODS[name], name, settings))
+    if isinstance(made, CustomizeAVideo) and made.given.strip():
+        return dataclasses.replace(made, given=absolute(made.given))
+    return made
 
 
 def finish(settings: Sequence[str]) -> Finish:

@@ -18,13 +18,13 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts `restage` around fake tasks, with its library in tmp_path/library."""
     started = []
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "RESTAGE_LIBRARY": str(tmp_path / "library")}
+    added = {"PYTHONPATH": str(ROOT), "RESTAGE_LIBRARY": str(tmp_path / "library")}
 
     def start(*words: str | Path) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, FAKE, *words],
             cwd=tmp_path,
-            env=environment,
+            env=os.environ | added,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -76,6 +76,7 @@ def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "model").mkdir()
     assert options.base("model") == str(tmp_path / "model")
     assert options.motion("m", Path("library")).path == str(tmp_path / "m")
+    assert options.method("customize-a-video", ["given=looks"]).given == str(tmp_path / "looks")
     assert options.clips([Path("a.mp4")], [], 0, None, False)[0].path == str(tmp_path / "a.mp4")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.api.presets import Preset, write_preset
 from backend.api.protocol import Failed, Finished, Progress, Request, decode
 from backend.api.values import from_plain
 from backend.cli.running import Bars
@@ -201,6 +202,38 @@ def test_what_cannot_be_asked_for_is_one_ending_in_json(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("generate", "--prompt", "clip", "--out", "~nobody-here/c.mp4"),
+        ("generate", "--prompt", "clip", "--out", "c.mp4", "--base", "~nobody-here/base"),
+        ("generate", "--prompt", "clip", "--out", "c.mp4", "--motion", "~nobody-here/dance"),
+        (*QUICK, "--set", "absorber=given", "--set", "given=~nobody-here/looks"),
+        ("jobs", "list", "--library", "~nobody-here/library"),
+    ],
+)
+def test_a_home_folder_that_is_not_there_is_said(restage: Restage, words: tuple[str, ...]) -> None:
+    done = restage(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("There is no home folder ~nobody-here. Write the path in full")
+    assert done.stdout == ""
+
+
+def test_a_library_in_the_home_folder_is_the_same_for_every_command(
+    restage: Restage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    dance = tmp_path / "mine" / "presets" / "dance"
+    write_preset(dance, Preset(title="Dance", motion="dancing wildly"))
+    done = restage("generate", "--prompt", "clip", "--out", "c.mp4", "--motion", "dance", "--library=~/mine")
+    assert done.returncode == 0, done.stderr
+    assert asked(tmp_path / "mine").motions[0].path == str(dance)
+    (listed,) = json.loads(restage("presets", "list", "--json", "--library=~/mine").stdout)
+    assert listed["path"] == str(dance)
+    assert len(json.loads(restage("jobs", "list", "--json", "--library=~/mine").stdout)) == 1
+
+
 def test_jobs_are_listed_and_cleaned_but_what_was_interrupted_stays_unless_named(
     start: Start, restage: Restage, tmp_path: Path
 ) -> None:
@@ -218,9 +251,9 @@ def test_jobs_are_listed_and_cleaned_but_what_was_interrupted_stays_unless_named
     assert restage("jobs", "clean", "--keep", "-1").returncode == 2
 
 
-def asked(folder: Path) -> Request:
+def asked(library: Path) -> Request:
     """The one request that a job was made for."""
-    (path,) = (folder / "library" / "jobs").glob("*/request.json")
+    (path,) = (library / "jobs").glob("*/request.json")
     request: Request = from_plain(Request, json.loads(path.read_text())["request"])
     return request
 
@@ -229,21 +262,21 @@ def test_a_new_clip_may_be_told_how_closely_to_start_like_its_motions_clip(
     restage: Restage, tmp_path: Path
 ) -> None:
     assert restage("generate", "--prompt", "clip", "--out", "a.mp4", "--follow", "0.5").returncode == 0
-    assert asked(tmp_path).follow == 0.5
+    assert asked(tmp_path / "library").follow == 0.5
     assert restage("generate", "--prompt", "clip", "--out", "a.mp4", "--follow", "1.5").returncode == 2
 
 
 def test_a_clip_may_be_made_again_backwards(restage: Restage, tmp_path: Path) -> None:
     done = restage("edit", "clip.mp4", "--prompt", "clip", "--out", "a.mp4", "--reverse")
     assert done.returncode == 0, done.stderr
-    assert asked(tmp_path).clip.reverse
+    assert asked(tmp_path / "library").clip.reverse
 
 
 def test_looks_alone_are_learned_without_words_for_a_motion(restage: Restage, tmp_path: Path) -> None:
     method = ("--method", "motion-director", "--set", "learns=looks")
     done = restage("learn", "ball.png", "--looks", "a red ball", "--out", "looks", *method)
     assert done.returncode == 0, done.stderr
-    assert asked(tmp_path).motion == ""
+    assert asked(tmp_path / "library").motion == ""
 
 
 def test_help_tells_the_exit_codes(restage: Restage) -> None:
