@@ -31,7 +31,7 @@ from backend.cli import doctor as checkup
 from backend.cli import exchange, jobs_command, running
 from backend.cli import options as o
 from backend.errors import UserError
-from backend.service.worker import Perform
+from backend.service.worker import Perform, failure
 
 app = typer.Typer(
     name="restage",
@@ -44,18 +44,25 @@ app.add_typer(presets, name="presets")
 exchange.register(presets)
 app.add_typer(jobs_command.app, name="jobs")
 app.add_typer(bench.app, name="bench")
+SEE_HELP = "Add --help to see what the command takes."
 
 
 def main(perform: Perform | None = None) -> None:
     """The program. `perform` takes the place of `tasks.perform` when given."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read once, when torch is loaded
-    try:
-        app(obj=perform, prog_name="restage")
+    as_json = "--json" in sys.argv
+    try:  # not standalone: then typer itself would say what is wrong, in no JSON
+        sys.exit(app(obj=perform, prog_name="restage", standalone_mode=not as_json))
+    except typer.TyperException as error:
+        failed = Failed(job="", error=error.format_message(), hint=SEE_HELP)
     except UserError as error:
-        if "--json" in sys.argv:
-            print(encode(Failed(job="", error=error.message, hint=error.hint)).decode(), end="")
-        print(error, file=sys.stderr)
-        sys.exit(running.USAGE)
+        failed = Failed(job="", error=error.message, hint=error.hint)
+    except OSError as error:
+        failed = failure("", error)
+    if as_json:
+        print(encode(failed).decode(), end="")
+    print(failed.traceback or f"{failed.error} {failed.hint}".strip(), file=sys.stderr)
+    sys.exit(running.exit_code(failed))
 
 
 @app.command(epilog=running.EXIT_CODES)

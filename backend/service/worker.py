@@ -60,7 +60,7 @@ class Worker:
         except UserError as error:  # the job could not be taken
             outcome = Failed(job=request.job, error=error.message, hint=error.hint)
         except OSError as error:  # its folder cannot be written
-            outcome = _failure(request.job, error)
+            outcome = failure(request.job, error)
         self._send(outcome)
         return outcome
 
@@ -81,7 +81,7 @@ class Worker:
         except UserError as error:
             outcome = Failed(job=request.job, error=error.message, hint=error.hint)
         except (Exception, SystemExit) as error:  # a library may even call exit()
-            outcome = _failure(request.job, error)
+            outcome = failure(request.job, error)
         else:
             outcome = Finished(
                 job=request.job,
@@ -117,8 +117,8 @@ def _record(job: jobs.Job, outcome: Finished | Failed) -> None:
         job.set_state("failed", error=outcome.error, hint=outcome.hint)
 
 
-def _failure(job: str, error: BaseException) -> Failed:
-    """What nobody foresaw, or a lack of memory or disk, in words."""
+def failure(job: str, error: BaseException) -> Failed:
+    """What nobody foresaw, or a lack of memory, disk or permission, in words; `job` is "" outside of one."""
     text = str(error)
     known = None
     if type(error).__name__ == "OutOfMemoryError" or any(words in text for words in GPU_WORDS):
@@ -128,12 +128,13 @@ def _failure(job: str, error: BaseException) -> Failed:
     elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
         known = DISK
     elif isinstance(error, OSError) and error.errno in PLACE and error.filename:
-        known = (f"{error.filename} cannot be used: {error.strerror}.", PLACE_HINT)
+        place = error.filename2 or error.filename  # of a rename the second is what was asked for
+        known = (f"{place} cannot be used: {error.strerror}.", PLACE_HINT)
     if known:
         return Failed(job=job, error=known[0], hint=known[1])
     return Failed(
         job=job,
         error=f"Something went wrong in the backend: {text or type(error).__name__}",
-        hint="Please report it with the job's log.",
+        hint="Please report it with the job's log." if job else "Please report it with the traceback.",
         traceback="".join(traceback.format_exception(error)),
     )

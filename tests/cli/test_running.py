@@ -156,69 +156,6 @@ def test_a_clip_that_has_changed_is_learned_again(restage: Restage, tmp_path: Pa
     assert "Exactly this" not in restage(*QUICK).stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        (("generate", "--prompt", "clip", "--out", "clip.mp4", "--count", "65"), "Count is 65"),
-        (("generate", "--prompt", "clip", "--out", "clip.mp4", "--size", "big"), "WIDTHxHEIGHT"),
-        (("generate", "--out", "clip.mp4"), "--prompt"),
-        ((*QUICK, "--method", "guess"), "no method 'guess'"),
-        ((*QUICK, "--set", "rank=many"), "rank: expected int"),
-        ((*QUICK, "--quality", "ultra"), "ultra"),
-    ],
-)
-def test_bad_usage_is_a_sentence_and_exit_code_2(
-    restage: Restage, words: tuple[str, ...], complaint: str
-) -> None:
-    done = restage(*words)
-    assert done.returncode == 2
-    assert complaint in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        (("generate", "--prompt", "clip", "--out", "c.mp4", "--motion", "m:nan"), "Strength is nan"),
-        (("generate", "--prompt", "clip", "--out", "c.mp4", "--guidance", "inf"), "Guidance is inf"),
-        (("generate", "--prompt", "clip", "--out", "c.mp4", "--count", "0"), "Count is 0"),
-        (("generate", "--prompt", "clip", "--out", "c.mp4", "--size", "0"), "WIDTHxHEIGHT"),
-        (("generate", "--prompt", "clip", "--out", "c.mp4", "--fps", "0"), "frames per second"),
-        (("generate", "--prompt", "clip", "--out", "c.mp4", "--seed", f"1{'0' * 400}"), "Seed is 1000"),
-        ((*QUICK, "--set", f"learning-rate=1{'0' * 400}"), "learning_rate: expected float"),
-        ((*QUICK, "--method", "guess"), "no method 'guess'"),
-    ],
-)
-def test_what_cannot_be_asked_for_is_one_ending_in_json(
-    restage: Restage, words: tuple[str, ...], complaint: str
-) -> None:
-    done = restage(*words, "--json")
-    assert done.returncode == 2
-    (line,) = done.stdout.splitlines()
-    failed = decode(line.encode())
-    assert isinstance(failed, Failed)
-    assert complaint in f"{failed.error} {failed.hint}"
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("generate", "--prompt", "clip", "--out", "~nobody-here/c.mp4"),
-        ("generate", "--prompt", "clip", "--out", "c.mp4", "--base", "~nobody-here/base"),
-        ("generate", "--prompt", "clip", "--out", "c.mp4", "--motion", "~nobody-here/dance"),
-        (*QUICK, "--set", "absorber=given", "--set", "given=~nobody-here/looks"),
-        ("jobs", "list", "--library", "~nobody-here/library"),
-    ],
-)
-def test_a_home_folder_that_is_not_there_is_said(restage: Restage, words: tuple[str, ...]) -> None:
-    done = restage(*words)
-    assert done.returncode == 2
-    assert done.stderr.startswith("There is no home folder ~nobody-here. Write the path in full")
-    assert done.stdout == ""
-
-
 def test_a_library_in_the_home_folder_is_the_same_for_every_command(
     restage: Restage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,9 +214,3 @@ def test_looks_alone_are_learned_without_words_for_a_motion(restage: Restage, tm
     done = restage("learn", "ball.png", "--looks", "a red ball", "--out", "looks", *method)
     assert done.returncode == 0, done.stderr
     assert asked(tmp_path / "library").motion == ""
-
-
-def test_help_tells_the_exit_codes(restage: Restage) -> None:
-    done = restage("learn", "--help")
-    assert done.returncode == 0
-    assert "3 out of memory" in " ".join(done.stdout.split())
