@@ -19,6 +19,7 @@ from backend.api.protocol import (
     Clip,
     Finish,
     Key,
+    Learn,
     Memory,
     Motion,
     Precision,
@@ -272,11 +273,23 @@ def _plain(text: str) -> Any:
 
 
 def named(request: R) -> R:
-    """The request with a job id that the same request on unchanged clips gets again: so it can be resumed."""
+    """The request with a job id that the same request on unchanged files gets again: so it can be resumed."""
     digest = hashlib.sha256(encode(request))
-    for clip in getattr(request, "clips", ()):
-        if Path(clip.path).is_file():
-            facts = Path(clip.path).stat()
-            digest.update(f"{facts.st_size} {facts.st_mtime_ns}".encode())
+    for path in _read_by(request):
+        if path.is_file():
+            facts = path.stat()
+            digest.update(repr((str(path), facts.st_size, facts.st_mtime_ns)).encode())
     kind = type(request).__name__.lower()
     return dataclasses.replace(request, job=f"{kind}-{digest.hexdigest()[:16]}")
+
+
+def _read_by(request: Request) -> list[Path]:
+    """What a Learn reads. Not a base that is only named: that one may be fetched while it runs."""
+    if not isinstance(request, Learn):
+        return []
+    clips = [Path(clip.path) for clip in (*request.clips, *request.stills, *request.regular)]
+    given = request.method.given if isinstance(request.method, CustomizeAVideo) else ""
+    models = [Path(place) for place in (request.base, given) if os.path.isabs(place)]
+    # The parts of a pipeline, and the weights of a motion's looks, lie one folder down.
+    inside = [path for folder in models for depth in ("*", "*/*") for path in sorted(folder.glob(depth))]
+    return clips + models + inside

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.api.protocol import Finish, Generate, Key, Learn, Looks, Motion, Rate, Sampling
+from backend.api.protocol import Clip, Finish, Generate, Key, Learn, Looks, Motion, Rate, Sampling
 from backend.api.settings import CustomizeAVideo
 from backend.cli import options
 from backend.errors import UserError
@@ -173,6 +173,38 @@ def test_the_same_request_gets_the_same_job_and_another_another(tmp_path: Path) 
     assert options.named(Generate(job="", prompt="p", out="/o")).job.startswith("generate-")
     clip.write_bytes(b"another take")
     assert options.named(request).job != named.job
+
+
+@pytest.mark.parametrize("changed", ["ball.png", "walk.mp4", "looks.safetensors", "base/unet/weights.bin"])
+def test_another_file_of_whatever_is_learned_from_makes_another_job(tmp_path: Path, changed: str) -> None:
+    (tmp_path / "base" / "unet").mkdir(parents=True)
+    for name in ("ball.png", "walk.mp4", "looks.safetensors", "base/unet/weights.bin"):
+        (tmp_path / name).write_bytes(b"one")
+    request = Learn(
+        job="",
+        clips=(),
+        stills=(Clip(path=str(tmp_path / "ball.png")),),
+        regular=(Clip(path=str(tmp_path / "walk.mp4")),),
+        motion="m",
+        out="/o",
+        base=str(tmp_path / "base"),
+        method=CustomizeAVideo(absorber="given", given=str(tmp_path / "looks.safetensors")),
+    )
+    named = options.named(request)
+    assert options.named(request) == named
+    (tmp_path / changed).write_bytes(b"another")
+    assert options.named(request).job != named.job
+
+
+def test_a_base_that_is_fetched_while_learning_makes_no_other_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    request = Learn(job="", clips=(), motion="m", out="/o", base="somebody/base")
+    named = options.named(request)
+    (tmp_path / "somebody" / "base").mkdir(parents=True)
+    (tmp_path / "somebody" / "base" / "model_index.json").write_text("{}")
+    assert options.named(request) == named
 
 
 def test_pictures_among_the_clips_are_stills(tmp_path: Path) -> None:

@@ -156,6 +156,14 @@ def test_a_clip_that_has_changed_is_learned_again(restage: Restage, tmp_path: Pa
     assert "Exactly this" not in restage(*QUICK).stderr
 
 
+def test_a_picture_that_has_changed_is_learned_again(restage: Restage, tmp_path: Path) -> None:
+    (tmp_path / "ball.png").write_bytes(b"one look")
+    restage(*QUICK, "ball.png")
+    assert "Exactly this" in restage(*QUICK, "ball.png").stderr
+    (tmp_path / "ball.png").write_bytes(b"another look")
+    assert "Exactly this" not in restage(*QUICK, "ball.png").stderr
+
+
 def test_a_library_in_the_home_folder_is_the_same_for_every_command(
     restage: Restage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
