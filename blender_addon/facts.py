@@ -1,6 +1,7 @@
 """What the panel says about a strip, about what of it will be learned, and about which motions fit a base."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ class Base:
     name: str
     window: Window | None = None
     architecture: str = ""
+    wrong: str = ""  # why it cannot be used, and what to do
 
 
 @dataclass(frozen=True)
@@ -39,23 +41,49 @@ class Learned:
 
 def base_of(name: str, library: Path) -> Base:
     """Reads two small files: not for `draw`."""
-    for folder in [STARTER] if name == "starter" else [Path(name).expanduser(), library / "models" / name]:
+    own = Path(os.path.expanduser(name))  # (Path.expanduser raises where nobody is called so)
+    for folder in [STARTER] if name == "starter" else [own, library / "models" / name]:
         profile, config = _json(folder / "restage.json"), _json(folder / "unet" / "config.json")
         if profile or config:
-            window = (int(profile.get("frames", 16)), float(profile.get("fps", 8))) if profile else None
-            return Base(str(profile.get("name", name)), window, architecture(config) if config else "")
+            wrong, window = "", None
+            try:
+                window = _window(profile) if profile else None
+            except (ValueError, TypeError, ArithmeticError):
+                wrong = f"{folder / 'restage.json'} gives no usable frames and fps; correct or delete it"
+            form = architecture(config) if config else ""
+            return Base(str(profile.get("name", name)), window, form, wrong)
     return Base(name)
+
+
+def _window(profile: dict[str, Any]) -> Window:
+    """Raises ValueError, TypeError or ArithmeticError for what is no length or no rate."""
+    from fractions import Fraction  # loads decimal: not while Blender starts
+
+    frames, fps = int(profile.get("frames", 16)), Fraction(profile.get("fps", 8))  # such as 24000/1001
+    if frames < 2 or fps <= 0:
+        raise ValueError(f"{frames} frames at {fps} fps are no clip")
+    return frames, float(fps)
+
+
+def why_not_library(folder: Path) -> str:
+    """Why nothing can be kept in a library, and what to do; nothing when it can. Not for `draw`."""
+    what_to_do = "Choose another one in Restage's preferences."
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        return f"The library {folder} is a file, not a folder. {what_to_do}"
+    if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return f"The library {folder} may not be read and written. {what_to_do}"
+    return ""
 
 
 def is_lora(path: Path) -> bool:
     """Whether that is somebody's LoRA, and not a preset folder. Looks at the disk: not for `draw`."""
-    return path.suffix.lower() in LORAS and not (path / FILE).is_file()
+    return path.suffix.lower() in LORAS and not os.path.isfile(path / FILE)
 
 
 def learned_in(folder: Path) -> Learned | None:
     """What a motion's folder, or a LoRA, tells; None when there is none (any more). Not for `draw`."""
-    if is_lora(folder):
-        return Learned(folder.stem, "", frozenset()) if folder.is_file() else None
+    if is_lora(folder):  # (os.path: of what may not be looked at, Path.is_file raises)
+        return Learned(folder.stem, "", frozenset()) if os.path.isfile(folder) else None
     try:
         preset = read_preset(folder)
     except UserError:

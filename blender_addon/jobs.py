@@ -61,7 +61,7 @@ class Job:
         """Put what it made where it belongs; when that cannot be, say where the files are."""
         try:
             self.deliver(self.place)
-        except (UserError, RuntimeError) as error:
+        except (UserError, RuntimeError, OSError) as error:
             self.note = str(error)
             self.hint = f"It is kept in {Path(self.outputs[0]).parent}"
 

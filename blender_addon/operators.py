@@ -58,7 +58,8 @@ def name_of(request: Request) -> str:
 
 
 def why_not(context: Any) -> str:
-    return session.why_not_motions(strips.shown_scene(context).restage)
+    settings = strips.shown_scene(context).restage
+    return session.why_not_base(settings) or session.why_not_motions(settings)
 
 
 class RESTAGE_OT_learn(Asking):
@@ -68,7 +69,9 @@ class RESTAGE_OT_learn(Asking):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not() or requests.why_not_learn(context))
+        settings = strips.shown_scene(context).restage
+        wrong = session.why_not() or session.why_not_base(settings)
+        return allowed(cls, wrong or requests.why_not_learn(context))
 
     def request(self, context: Any) -> Any:
         return requests.learn(context)

@@ -32,8 +32,10 @@ class RESTAGE_PT_strip(Tab):
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         if session.environment != "ready" or session.setting_up:
             draw_environment(layout)
-        if session.trouble:
-            wrapped(layout, session.trouble, "ERROR")
+        if trouble := str(session.troubles):
+            wrapped(layout, trouble, "ERROR")
+        if wrong := session.why_not_base(scene.restage):
+            wrapped(layout, f"{wrong}.", "ERROR")
         if reason := strips.why_not_a_source(strip):
             wrapped(layout, f"{reason}.", "INFO")
             return

@@ -2,6 +2,7 @@
 
 import atexit
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from .jobs import Job
 from .over_time import Span, span_of
 from .requests_from_scene import library
 from .set_up import SetUp
+from .troubles import Troubles
 
 BUSY, IDLE = 0.1, 1.0  # seconds between two ticks of the timer
 SEARCH = 30.0  # seconds between two looks for interrupted jobs
@@ -30,7 +32,7 @@ class Session:
         self.library = default_library()  # as of the last look, like the next
         self.environment = "missing"  # or broken, or ready
         self.set_up: SetUp | None = None
-        self.trouble = ""  # what is wrong with the backend itself
+        self.troubles = Troubles()
         self.bases: dict[str, facts.Base] = {}  # what is known of those that scenes name
         self.motions: dict[str, facts.Learned | None] = {}  # and of the motions, by folder
         self._dismissed: set[str] = set()  # interrupted jobs that have been on the list
@@ -57,6 +59,11 @@ class Session:
         if self.setting_up:
             return "Restage is being set up"
         return "" if self.environment == "ready" else "Set up Restage first"
+
+    def why_not_base(self, settings: Any) -> str:
+        """Why the base that a scene names cannot be used, in a sentence; nothing when it can or who knows."""
+        base = self.bases.get(settings.base)
+        return base.wrong if base else ""
 
     def why_not_motions(self, settings: Any) -> str:
         """Why the motions that a scene has chosen cannot act, in a sentence; nothing when they can."""
@@ -99,7 +106,7 @@ class Session:
             self._start()
         assert self.backend is not None
         self.backend.send(request)
-        self.trouble = ""
+        self.troubles.note("backend", "")
         self.jobs.pop(request.job, None)  # a job that is resumed is the newest again
         self.jobs[request.job] = Job(request, place, title)
 
@@ -143,8 +150,8 @@ class Session:
         if self.backend is None:
             return False
         messages = self.backend.poll()
-        for message in messages:
-            self._receive(message)
+        for message in messages:  # one that cannot be taken in does not lose the others
+            self.troubles.guarded("backend", partial(self._receive, message))
         if not self.backend.alive and not self.busy:
             self.backend = None
         return bool(messages)
@@ -154,17 +161,20 @@ class Session:
         where = self.library = library(bpy.context)
         before, self.environment = self.environment, environment.state(where)
         settings = [scene.restage for scene in bpy.data.scenes]
-        bases = {one.base for one in settings} - self.bases.keys()
+        known = {name for name, base in self.bases.items() if not base.wrong}  # a wrong one may be put right
+        bases = {name: facts.base_of(name, where) for name in {one.base for one in settings} - known}
+        news = bases.items() - self.bases.items()
         rows = [row for one in settings for row in (*one.motions, *one.looks)]
         motions = {row.path for row in rows} - self.motions.keys()
-        self.bases |= {base: facts.base_of(base, where) for base in bases}
+        self.bases |= bases
         self.motions |= {path: facts.learned_in(Path(path)) for path in motions}
         for path in motions:
             learned = self.motions[path]
             for step in (*learned.checkpoints, learned.steps) if learned else ():
                 pictures.load(preview_of(Path(path), step))
-        news = self._find_interrupted(where) or bool(bases or motions)
-        return news or self.setting_up or self.environment != before
+        found = self._find_interrupted(where)
+        said = self.troubles.note("library", facts.why_not_library(where))
+        return bool(found or said or news or motions or self.setting_up or self.environment != before)
 
     def forget_disk(self) -> None:
         """What a job may have changed on disk: a base fetched, a motion learned once more."""
@@ -204,7 +214,7 @@ class Session:
 
     def _receive(self, message: Message) -> None:
         if isinstance(message, Failed) and not message.job:
-            self.trouble = f"{message.error} {message.hint}".strip()
+            self.troubles.note("backend", f"{message.error} {message.hint}".strip())
         job = self.jobs.get(getattr(message, "job", ""))
         if job is None:
             return
@@ -216,8 +226,8 @@ class Session:
                 pictures.load(job.picture)
             case Finished():
                 job.outputs, job.state, job.note = message.outputs, "done", " ".join(message.notes)
-                job.arrive()
                 self.forget_disk()
+                job.arrive()
             case Failed():
                 job.state, job.note, job.hint = "failed", message.error, message.hint
             case Cancelled():
@@ -231,7 +241,8 @@ def tick() -> float:
     """The timer. It goes on through the loading of another .blend."""
     if hands_off():
         return BUSY
-    said, seen = session.pump(), session.look()
+    said = session.troubles.guarded("backend", session.pump)
+    seen = session.troubles.guarded("library", session.look)
     if said or seen:
         redraw()
     return BUSY if session.busy or session.setting_up else IDLE
@@ -271,4 +282,4 @@ def preferences_changed(self: Any, context: Any) -> None:
     """The library moved: the backend that serves the old one goes when it has nothing to do."""
     if not session.busy:
         session.end_backend()
-    session.look()
+    session.troubles.guarded("library", session.look)

@@ -54,7 +54,7 @@ def state(library: Path) -> Literal["missing", "broken", "ready"]:
     folder = environment_folder(library)
     if os.environ.get("RESTAGE_PYTHON") or _whole(folder):
         return "ready"
-    return "broken" if folder.exists() else "missing"
+    return "broken" if os.path.exists(folder) else "missing"
 
 
 def make(library: Path, report: Report) -> Path:
@@ -144,7 +144,8 @@ def find_python(version: str) -> str:
 
 
 def _whole(folder: Path) -> bool:
-    return (folder / MARKER).exists() and program(folder, "python").exists()
+    """(os.path: of what may not be looked at, Path.exists raises, and a panel has asked.)"""
+    return os.path.exists(folder / MARKER) and os.path.exists(program(folder, "python"))
 
 
 def _version(uv: Path) -> tuple[int, ...]:

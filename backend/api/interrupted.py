@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,7 @@ def interrupted(library: Path) -> list[Learn]:
     One that another process runs is not interrupted; nor is one of a Restage with other settings, which
     could not go on from its checkpoint.
     """
-    try:
-        folders = [entry for entry in os.scandir(library / "jobs") if entry.is_dir()]
-    except FileNotFoundError:
-        return []
-    folders.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
-    found = [_learn_in(Path(entry.path)) for entry in folders[:NEWEST]]
+    found = [_learn_in(folder) for folder in _newest_first(library / "jobs")[:NEWEST]]
     return [request for request in found if request]
 
 
@@ -36,6 +32,17 @@ def forget(library: Path, request: Learn) -> None:
     folder = library / "jobs" / request.job
     if _learn_in(folder) == request:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _newest_first(jobs: Path) -> list[Path]:
+    """The folders in `jobs`; none where that is no folder, or may not be looked into."""
+    dated = []
+    with suppress(OSError), os.scandir(jobs) as entries:
+        for entry in entries:
+            with suppress(OSError):  # the backend has swept it away since it was listed
+                if entry.is_dir():
+                    dated.append((entry.stat().st_mtime, Path(entry.path)))
+    return [folder for _, folder in sorted(dated, reverse=True)]
 
 
 def _learn_in(folder: Path) -> Learn | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ def find_base(name: str, library: Path, report: Callable[[str], None] = lambda _
     """The pipeline folder of base `name`. Raises UserError with what to do when there is none."""
     if name == "starter":
         return _whole(STARTER, name)
-    for folder in (Path(name).expanduser(), library / "models" / name):
+    for folder in (Path(os.path.expanduser(name)), library / "models" / name):
         if (folder / "model_index.json").is_file():
             return _whole(folder, name)
     if HUB_NAME.fullmatch(name) and not Path(name).exists():

@@ -1,6 +1,8 @@
 """Interrupted learning runs, found in folders that the service's own code has written."""
 
 import json
+import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,29 @@ def test_only_the_newest_jobs_are_looked_at(tmp_path: Path) -> None:
     leave(tmp_path, learn("newest"))
     assert interrupted(tmp_path) == [learn("newest")]
     assert interrupted(tmp_path / "no library") == []
+
+
+def test_a_library_that_is_a_file_holds_no_jobs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert interrupted(tmp_path / "file") == []
+
+
+def test_a_job_that_vanishes_while_it_is_looked_at_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path, learn("one"))
+    leave(tmp_path, learn("two"))
+    whole = os.scandir
+
+    def swept(path: Path) -> AbstractContextManager[list[os.DirEntry[str]]]:
+        """The list as it was before the backend's sweep took a job away."""
+        with whole(path) as entries:
+            listed = list(entries)
+        (tmp_path / "jobs" / "two").rename(tmp_path / "swept")
+        return nullcontext(listed)
+
+    monkeypatch.setattr("backend.api.interrupted.os.scandir", swept)
+    assert interrupted(tmp_path) == [learn("one")]
 
 
 def test_a_forgotten_run_is_not_found_again(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_folder_is_a_base(toy_base, tmp_path):
     assert find_base(str(toy_base), tmp_path) == toy_base
 
 
-@pytest.mark.parametrize("name", ["nothing-here", "/no/such/folder", ""])
+@pytest.mark.parametrize("name", ["nothing-here", "/no/such/folder", "~nobody-is-called-so/base", ""])
 def test_a_base_that_is_nowhere_is_refused_with_what_to_do(name, tmp_path):
     with pytest.raises(UserError, match="There is no base model") as caught:
         find_base(name, tmp_path)
