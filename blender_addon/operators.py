@@ -42,7 +42,7 @@ class Asking(Operator):  # type: ignore[misc]
 
     def ask(self, context: Any) -> None:
         scene, request = strips.shown_scene(context), self.request(context)
-        place = strips.place_of(scene, strips.active_strip(scene))
+        place = session.place_of(scene, strips.active_strip(scene))
         session.submit(request, place, name_of(request))
 
 

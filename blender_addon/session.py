@@ -99,6 +99,12 @@ class Session:
         except UserError as error:
             return str(error)
 
+    def place_of(self, scene: Any, strip: Any) -> strips.Place:
+        """Where a result goes. Scenes of other jobs that undo took the id from get no new one for it."""
+        for job in self.jobs.values():
+            strips.find_scene(job.place)
+        return strips.place_of(scene, strip)
+
     def submit(self, request: Request, place: strips.Place, title: str) -> None:
         """Send a request, starting the backend if need be. Raises UserError when that cannot be done."""
         if self.backend is None or not self.backend.alive:
@@ -113,7 +119,7 @@ class Session:
     def again(self, key: str, scene: Any) -> None:
         """Send an ended job's request once more: a Learn goes on where it was. Raises UserError."""
         job = self.jobs[key]
-        place = job.place if strips.find_scene(job.place) else strips.place_of(scene, None)
+        place = job.place if strips.find_scene(job.place) else self.place_of(scene, None)
         self.submit(job.request, place, job.title)
 
     def forget(self, key: str) -> None:
@@ -126,7 +132,7 @@ class Session:
     def place_here(self, key: str, scene: Any) -> None:
         """Put what a job made into this scene, because its own was not open. Raises UserError."""
         job = self.jobs[key]
-        job.deliver(strips.place_of(scene, None))
+        job.deliver(self.place_of(scene, None))
         job.note = job.hint = ""
 
     def cancel(self, job: str) -> None:
@@ -265,6 +271,7 @@ def redraw() -> None:
 
 
 def start() -> None:
+    bpy.app.handlers.load_post.append(strips.another_blend)
     bpy.app.timers.register(tick, first_interval=BUSY, persistent=True)
     atexit.register(session.stop)
 
@@ -272,6 +279,7 @@ def start() -> None:
 def stop() -> None:
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
+    bpy.app.handlers.load_post.remove(strips.another_blend)
     atexit.unregister(session.stop)
     session.stop()
     session.forget_disk()

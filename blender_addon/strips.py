@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from bpy.app.handlers import persistent
 
 from .backend.api.protocol import Clip, Rate
 from .backend.errors import UserError
@@ -35,9 +36,13 @@ class Place:
     filepath: str
     channel: int
     frame: int
+    scene_name: str = ""  # for when undo has taken the scene's id
+    blend: str = ""  # the .blend's path; empty when unsaved
+    opened: int = -1  # how many had been opened before it
 
 
 NOWHERE = Place("", "", "", "", 0, 0)  # of what an earlier Blender asked for
+_opened = [0]  # .blends since Blender started: a new one has no path that tells it from another
 
 
 # ------------------------------------------------------------------ finding
@@ -84,18 +89,33 @@ def own_id(thing: Any, others: Iterator[Any]) -> str:
 
 def place_of(scene: Any, strip: Any) -> Place:
     """Where a result goes: above the strip, or at the playhead without one."""
-    scene_id = own_id(scene, iter(bpy.data.scenes))
+    scene_id, file = own_id(scene, iter(bpy.data.scenes)), (scene.name, bpy.data.filepath, _opened[0])
     if strip is None:
-        return Place(scene_id, "", "", "", 0, scene.frame_current)
+        return Place(scene_id, "", "", "", 0, scene.frame_current, *file)
     strip_id = own_id(strip, all_strips(scene))
     path = getattr(strip, "filepath", "")
-    return Place(scene_id, strip_id, strip.name, path, strip.channel, int(getattr(strip, START)))
+    return Place(scene_id, strip_id, strip.name, path, strip.channel, int(getattr(strip, START)), *file)
 
 
 def find_scene(place: Place) -> Any:
-    """The scene of a place, if it is open; one without an id is nobody's."""
-    found = (scene for scene in bpy.data.scenes if place.scene and scene.restage.id == place.scene)
-    return next(found, None)
+    """The scene of a place, if it is open. Where undo or Revert has taken its id away, by name in the same
+    .blend; it gets the id back. One with another id is another's.
+    """
+    if not place.scene:
+        return None
+    found = next((scene for scene in bpy.data.scenes if scene.restage.id == place.scene), None)
+    if found or not (place.opened == _opened[0] or (place.blend and place.blend == bpy.data.filepath)):
+        return found
+    scene = bpy.data.scenes.get((place.scene_name, None))  # None: not linked from elsewhere
+    if scene is None or scene.restage.id:
+        return None
+    scene.restage.id = place.scene
+    return scene
+
+
+@persistent  # type: ignore[untyped-decorator]
+def another_blend(*_: Any) -> None:
+    _opened[0] += 1
 
 
 def find_source(scene: Any, place: Place) -> Any:

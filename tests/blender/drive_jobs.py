@@ -60,6 +60,10 @@ bpy.ops.restage.generate()
 told["after"] = ending(driving.finish(session))
 told["another process"] = driving.backend_process(session) != first
 
+bpy.ops.restage.generate()
+bpy.context.scene.restage.id = ""  # as undo leaves it
+told["id undone"] = [ending(driving.finish(session)), driving.strips_now()]
+
 told["rows"] = len(session.jobs)
 bpy.ops.restage.dismiss()
 told["rows dismissed"] = len(session.jobs)

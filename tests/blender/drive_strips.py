@@ -135,6 +135,43 @@ def places() -> dict[str, Any]:
     return seen
 
 
+def scenes() -> dict[str, Any]:
+    """Whether the scene of a place is found after what happened, and has its id again."""
+    seen = {}
+    path = str(Path(given["folder"]) / "project" / "undone.blend")
+
+    def found(place: Any) -> list[Any]:
+        scene = strips.find_scene(place)
+        return [scene and scene.name, bool(scene) and scene.restage.id == place.scene]
+
+    scene, strip = fresh()
+    bpy.ops.ed.undo_push(message="before")
+    place = strips.place_of(scene, strip)
+    bpy.ops.ed.undo_push(message="something else")
+    bpy.ops.ed.undo()
+    seen["the id undone indeed"] = bpy.context.scene.restage.id
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    seen["undone, saved"] = found(place)
+    fresh()
+    seen["a new .blend"] = found(place)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    place = strips.place_of(bpy.context.scene, None)
+    bpy.ops.wm.revert_mainfile()
+    seen["reverted"] = found(place)
+    bpy.context.scene.restage.id = "another"
+    seen["another's"] = found(place)
+    bpy.ops.wm.save_as_mainfile(filepath=path.replace("undone", "copied"))
+    bpy.context.scene.restage.id = ""
+    seen["a copy of its .blend"] = found(place)
+    scene, strip = fresh()
+    first = session.place_of(scene, strip)
+    job = driving.module("jobs").Job(None, first, "waiting", "running")
+    scene.restage.id, session.jobs["waiting"] = "", job
+    seen["asked for more meanwhile"] = session.place_of(scene, strip) == first
+    session.jobs.clear()
+    return seen
+
+
 def reasons() -> dict[str, str]:
     scene, strip = fresh()
     editor, context = scene.sequence_editor, bpy.context
@@ -194,6 +231,6 @@ def again_and_again() -> dict[str, Any]:
 
 
 (Path(given["folder"]) / "project").mkdir()
-told["ranges"], told["places"], told["reasons"] = ranges(), places(), reasons()
+told["ranges"], told["places"], told["scenes"], told["reasons"] = ranges(), places(), scenes(), reasons()
 told["rates"], told["results"], told["registered"] = rates(), results(), again_and_again()
 driving.tell(**told)

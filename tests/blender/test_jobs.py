@@ -26,7 +26,13 @@ def test_a_job_may_be_cancelled_fail_or_lose_its_backend_and_the_next_one_works(
     assert "Start the job again" in hint
     assert told["after"] == ["done", "", ""]
     assert told["another process"]
-    assert (told["rows"], told["rows dismissed"], told["rows disabled"]) == (4, 0, 0)
+    landed = {
+        "movie": ["MOVIE", 1, 10, 48],
+        "a red ball": ["MOVIE", 2, 10, 12],
+        "a red ball.001": ["MOVIE", 3, 10, 12],
+    }
+    assert told["id undone"] == [["done", "", ""], landed]
+    assert (told["rows"], told["rows dismissed"], told["rows disabled"]) == (5, 0, 0)
     state, note, hint = told["file changed"]
     assert state == "done"
     assert note.startswith("The scene it was made for is not open. The clip is /")

@@ -36,6 +36,17 @@ PLACES = {
     "the right half of a split strip": [[2, 30]],
 }
 
+# What happened meanwhile to the scene of a place -> the scene that is found, and whether it has its id again.
+SCENES = {
+    "the id undone indeed": "",
+    "undone, saved": ["Scene", True],
+    "a new .blend": [None, False],
+    "reverted": ["Scene", True],
+    "another's": [None, False],
+    "a copy of its .blend": [None, False],
+    "asked for more meanwhile": True,
+}
+
 RATES = {
     "24/1.0": [24, 1],
     "25/1.0": [25, 1],
@@ -59,6 +70,7 @@ def test_a_strip_is_sent_as_the_frames_it_shows_and_its_results_land_above_it(
     gone = told["places"].pop("scene deleted")
     assert gone == f"The scene it was made for is not open. The clip is {movie}"
     assert told["places"] == PLACES
+    assert told["scenes"] == SCENES
     assert told["rates"] == RATES
     assert told["results"] == {
         "unsaved": str(tmp_path / "library" / "results"),
