@@ -60,23 +60,28 @@ class Job:
     def arrive(self) -> None:
         """Put what it made where it belongs; when that cannot be, say where the files are."""
         try:
-            self.deliver(self.place)
+            self.note = f"{self.note} {self.deliver(self.place)}".strip()
         except (UserError, RuntimeError, OSError) as error:
             self.note = str(error)
             self.hint = f"It is kept in {Path(self.outputs[0]).parent}"
 
-    def deliver(self, place: strips.Place) -> None:
-        """One undo step. Raises UserError when the place is gone or has no room, RuntimeError."""
+    def deliver(self, place: strips.Place) -> str:
+        """One undo step; → what the artist should know of it. Raises UserError when the place is gone or has
+        no room, RuntimeError.
+        """
+        note = ""
         match self.request:
             case Learn(stills=stills):  # what was learned of stills is kept last
                 add_learned(place, (self.outputs[0], *(self.outputs[1:][-1:] if stills else ())))
             case Import():
                 add_learned(place, self.outputs)
             case Generate() | Edit():
-                strips.insert(place, self.outputs, self.title, each_as_json(self.request, self.outputs))
+                requests = each_as_json(self.request, self.outputs)
+                note = strips.insert(place, self.outputs, self.title, requests)
             case Export():
                 pass
         self.placed = True
+        return note
 
 
 def each_as_json(request: Generate | Edit, outputs: tuple[str, ...]) -> list[str]:

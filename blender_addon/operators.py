@@ -22,11 +22,11 @@ def allowed(operator: Any, reason: str) -> bool:
 
 
 def attempt(operator: Any, action: Callable[[], None]) -> set[str]:
-    """For `execute`: what a person can put right is told at the bottom of the window."""
+    """For `execute`: what a person can put right, or Blender refuses, is told at the bottom of the window."""
     try:
         action()
-    except UserError as error:
-        operator.report({"ERROR"}, str(error))
+    except (UserError, RuntimeError) as error:
+        operator.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
         return {"CANCELLED"}
     return {"FINISHED"}
 

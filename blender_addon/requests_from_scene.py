@@ -6,17 +6,18 @@ import re
 import uuid
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import bpy
 
 from . import facts, sources, stack, strips
 from .backend.api.library import default_library
-from .backend.api.protocol import Compute, Edit, Finish, Generate, Learn, Sampling
+from .backend.api.protocol import Compute, Edit, Finish, Generate, Learn, Request, Sampling
 from .backend.api.values import from_plain, to_plain
 from .backend.errors import UserError
 from .properties import METHODS, NOT_ASKED, set_value, set_values, value_of, values_of
 
+AnyRequest = TypeVar("AnyRequest", bound=Request)
 SHIPPED = Path(__file__).parent / "presets"  # motions that come with Restage
 
 
@@ -123,12 +124,25 @@ def made_by(strip: Any) -> Generate | Edit | None:
 
 def another_take(context: Any) -> Generate | Edit:
     """The request of the active result with a new seed. Raises UserError when there is none."""
-    request = made_by(strips.active_strip(strips.shown_scene(context)))
+    scene = strips.shown_scene(context)
+    request = made_by(strips.active_strip(scene))
     if request is None:
         raise UserError("The strip was not made by Restage.", "Select a result.")
     job = uuid.uuid4().hex
     out = results(context) / f"{file_name(request.prompt)}-{job[:6]}.mp4"
-    return replace(request, job=job, out=str(out), seed=new_seed(), count=1, compute=compute(context))
+    again = replace(request, job=job, out=str(out), seed=new_seed(), count=1, compute=compute(context))
+    return at_rate_of(scene, again)
+
+
+def at_rate_of(scene: Any, request: AnyRequest) -> AnyRequest:
+    """What was asked for once, written at the rate that the scene has now, and as long in seconds."""
+    if not isinstance(request, Generate | Edit):
+        return request
+    asked, rate = request.sampling, strips.scene_rate(scene)
+    length = asked.length
+    if length and asked.rate:
+        length = max(1, round(length * rate.fraction() / asked.rate.fraction()))
+    return replace(request, sampling=replace(asked, rate=rate, length=length))
 
 
 def take_settings(request: Generate | Edit, settings: Any) -> None:

@@ -17,7 +17,7 @@ from .backend.api.protocol import Cancelled, Failed, Finished, Learn, Message, P
 from .backend.errors import UserError
 from .jobs import Job
 from .over_time import Span, span_of
-from .requests_from_scene import library
+from .requests_from_scene import at_rate_of, library
 from .set_up import SetUp
 from .troubles import Troubles
 
@@ -119,8 +119,9 @@ class Session:
     def again(self, key: str, scene: Any) -> None:
         """Send an ended job's request once more: a Learn goes on where it was. Raises UserError."""
         job = self.jobs[key]
-        place = job.place if strips.find_scene(job.place) else self.place_of(scene, None)
-        self.submit(job.request, place, job.title)
+        own = strips.find_scene(job.place)
+        place = job.place if own else self.place_of(scene, None)
+        self.submit(at_rate_of(own or scene, job.request), place, job.title)
 
     def forget(self, key: str) -> None:
         """Take an interrupted Learn off the list, and what it has kept off the disk."""
@@ -132,8 +133,7 @@ class Session:
     def place_here(self, key: str, scene: Any) -> None:
         """Put what a job made into this scene, because its own was not open. Raises UserError."""
         job = self.jobs[key]
-        job.deliver(self.place_of(scene, None))
-        job.note = job.hint = ""
+        job.note, job.hint = job.deliver(self.place_of(scene, None)), ""
 
     def cancel(self, job: str) -> None:
         if self.backend is not None and not self.jobs[job].ended:

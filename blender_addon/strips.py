@@ -206,7 +206,12 @@ def speed(strip: Any, scene: Any, frames: Callable[[], int]) -> float:
 
 def frames_in(path: Path) -> int:
     """How many frames a movie file has, as Blender counts them. Opens it: not for `draw`, not for a timer."""
-    clip = bpy.data.movieclips.load(str(path))
+    try:
+        clip = bpy.data.movieclips.load(str(path))
+    except RuntimeError as error:
+        raise UserError(
+            f"The movie file {path} cannot be read.", "See whether it is there and whole."
+        ) from error
     try:
         return int(clip.frame_duration)
     finally:
@@ -216,9 +221,9 @@ def frames_in(path: Path) -> int:
 # ------------------------------------------------------------------ a result as a strip
 
 
-def insert(place: Place, movies: tuple[str, ...], name: str, requests: Iterable[str]) -> None:
+def insert(place: Place, movies: tuple[str, ...], name: str, requests: Iterable[str]) -> str:
     """Put movies above the place's source strip, one above the other, each with the request that makes it
-    again; one undo step for all.
+    again; one undo step for all. → What to know where the scene's rate is not theirs.
 
     Raises UserError when the scene is gone, a movie cannot be read, or there is no room.
     """
@@ -230,13 +235,26 @@ def insert(place: Place, movies: tuple[str, ...], name: str, requests: Iterable[
     owner = meta or scene.sequence_editor or scene.sequence_editor_create()
     frame = int(getattr(source, START)) if source else place.frame
     channel = source.channel if source else place.channel
+    note = ""
     for path, request in zip(movies, requests, strict=True):
         length = frames_in(Path(path))
         channel = free_channel(owner, channel + 1, frame, length)
         strip = strips_in(owner).new_movie(name, path, channel, frame, fit_method="FIT")
         strip.restage.id = uuid.uuid4().hex
         strip[REQUEST] = request
+        note = why_another_tempo(strip, scene)
     push_undo(f"Restage: {name}")
+    return note
+
+
+def why_another_tempo(strip: Any, scene: Any) -> str:
+    """Blender never adapts the speed of a movie strip that a script adds: why that shows; or nothing."""
+    rate = scene.render.fps / scene.render.fps_base
+    if not strip.fps or abs(strip.fps - rate) < 0.01:
+        return ""
+    tempo = "fast" if rate > strip.fps else "slow"
+    clip = f"The clip was made for {strip.fps:.5g} fps and plays too {tempo} in this scene, at {rate:.5g}."
+    return f"{clip} Another Take makes one for this scene."
 
 
 def free_channel(owner: Any, lowest: int, frame: int, length: int) -> int:

@@ -180,6 +180,53 @@ def results() -> dict[str, Any]:
     return seen
 
 
+def rates() -> dict[str, Any]:
+    """What is asked for again of a clip of 48 frames at 24 fps, in a scene of another rate since."""
+    driving.new_scene()
+    scene, strip = bpy.context.scene, driving.add_movie(given["movie"])
+    sampling = protocol.Sampling(rate=protocol.Rate(num=24), length=48)
+    made = protocol.Generate(job="old", prompt="a star", out=given["movie"], sampling=sampling)
+    learn = protocol.Learn(job="learn", clips=(protocol.Clip(path="a.mp4"),), motion="rolling", out="out")
+    strip[strips.REQUEST] = requests.as_json(made)
+    for request in (made, learn):
+        place = session.place_of(scene, strip)
+        session.jobs[request.job] = driving.module("jobs").Job(request, place, "star", "failed")
+    seen: dict[str, Any] = {"another take": [], "start again": []}
+    for fps, base in ((24, 1.0), (30, 1.001), (12, 1.0)):
+        scene.render.fps, scene.render.fps_base = fps, base
+        asked = {"another take": bpy.ops.restage.another_take,
+                 "start again": lambda: bpy.ops.restage.again(job="old")}  # fmt: skip
+        for name, operator in asked.items():
+            one = sent_by(operator).sampling
+            seen[name].append([one.rate.num, one.rate.den, one.length])
+    seen["learning is resumed as asked"] = sent_by(lambda: bpy.ops.restage.again(job="learn")) == learn
+    return seen | placed(session.jobs["old"])
+
+
+def placed(job: Any) -> dict[str, Any]:
+    """What is said of a clip at 30000/1001 fps that lands in scenes of that rate and of others."""
+    seen: dict[str, Any] = {}
+    render, job.outputs = bpy.context.scene.render, (given["movie"],)
+    for fps, base in ((30, 1.001), (24, 1.0), (60, 1.0)):
+        render.fps, render.fps_base, job.note = fps, base, "before"
+        bpy.ops.restage.place(job="old")
+        seen[f"placed at {fps}"] = job.note
+    job.note = "of the backend"
+    job.arrive()
+    seen["arrived"] = job.note
+    job.outputs = (str(library / "gone.mp4"),)
+    try:
+        bpy.ops.restage.place(job="old")
+    except RuntimeError as error:
+        seen["gone"] = str(error).replace(str(library), "…").strip()
+    operators, refused = driving.module("operators"), []
+    operator = types.SimpleNamespace(report=lambda kind, text: refused.append([*kind, text]))
+    operators.attempt(operator, lambda: bpy.data.movieclips.load("nowhere.mp4"))
+    seen["refused by Blender"] = refused
+    session.jobs.clear()
+    return seen
+
+
 def asides() -> list[str]:
     strip = strips.active_strip(bpy.context.scene)
     seen = [facts.left_aside(strip)]
@@ -192,5 +239,6 @@ def asides() -> list[str]:
 driving.new_scene()
 told["adding"], told["checkpoints"] = adding(), checkpoints()
 told["seeds"], told["results"], told["asides"] = seeds(), results(), asides()
+told["rates"] = rates()
 told["same as the backend's"] = facts.base_of(given["base"], library).architecture
 driving.tell(**told)

@@ -23,6 +23,23 @@ CHECKPOINTS = {
     "0": ["", 0],
 }
 
+TEMPO = (
+    "The clip was made for 29.97 fps and plays too {} in this scene, at {}. "
+    "Another Take makes one for this scene."
+)
+# Rate and length in frames of two seconds, and what is said of a clip of another rate.
+RATES = {
+    "another take": [[24, 1, 48], [30000, 1001, 60], [12, 1, 24]],
+    "start again": [[24, 1, 48], [30000, 1001, 60], [12, 1, 24]],
+    "learning is resumed as asked": True,
+    "placed at 30": "",
+    "placed at 24": TEMPO.format("slow", 24),
+    "placed at 60": TEMPO.format("fast", 60),
+    "arrived": f"of the backend {TEMPO.format('fast', 60)}",
+    "gone": "Error: The movie file …/gone.mp4 cannot be read. See whether it is there and whole.",
+    "refused by Blender": [["ERROR", "Cannot read 'nowhere.mp4': No such file or directory"]],
+}
+
 
 def test_motions_are_listed_and_those_of_another_base_are_refused(
     drive: Drive, movie: Path, toy_base: Path
@@ -56,5 +73,6 @@ def test_motions_are_listed_and_those_of_another_base_are_refused(
         "another take": ["job", "out", "seed"],
         "of another version": True,
     }
+    assert told["rates"] == RATES
     aside = "The file's own frames are used, without the strip's "
     assert told["asides"] == ["", f"{aside}flip", f"{aside}flip and crop and strobe"]
