@@ -150,8 +150,8 @@ def why_not_a_source(strip: Any) -> str:
     if strip.type != "MOVIE":
         kind = strip.type.replace("_", " ").title()
         return f"Only movie strips can be used, and this is a strip of type {kind}"
-    if not strip.elements or not strip.elements[0].orig_width:
-        return "The strip's movie file cannot be read"
+    if not strip.elements or not strip.elements[0].orig_width or not strip.fps:  # a file that went has none
+        return "The strip's movie file cannot be read; find it first (File > External Data)"
     if len(strip.retiming_keys):
         return "The strip is retimed; reset its retiming first (Strip > Retiming > Reset)"
     return ""
@@ -162,8 +162,6 @@ def clip_of(strip: Any, scene: Any) -> Clip:
     if reason := why_not_a_source(strip):
         raise UserError(f"{reason}.")
     path = Path(bpy.path.abspath(strip.filepath)).resolve()
-    if not path.is_file():
-        raise UserError(f"The movie file {path} is missing.", "Find it with File > External Data.")
     first, count = source_range(strip, speed(strip, scene, lambda: frames_in(path)))
     words = strip.restage
     return Clip(

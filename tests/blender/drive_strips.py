@@ -189,12 +189,13 @@ def reasons() -> dict[str, str]:
     missing = str(Path(given["folder"]) / "missing.mp4")
     editor.active_strip = strips.strips_in(editor).new_movie("missing", missing, 6, 1)
     seen["missing"] = requests.why_not_learn(context)
-    strip.filepath = missing
+    strip.filepath = missing  # its size is still known, as when a .blend is opened without its movies
     editor.active_strip = strip
+    seen["went missing"] = requests.why_not_learn(context)
     try:
         bpy.ops.restage.learn()
     except RuntimeError as error:
-        seen["went missing"] = str(error)
+        seen["pressed"] = str(error)
     seen["jobs"] = str(len(session.jobs))
     return seen
 
