@@ -31,8 +31,24 @@ def attempt(operator: Any, action: Callable[[], None]) -> set[str]:
     return {"FINISHED"}
 
 
-class Asking(Operator):  # type: ignore[misc]
+class OfScene(Operator):  # type: ignore[misc]
+    """Acts on the scene that the sequencer shows; grey without one, and where `why_not` has a reason."""
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return allowed(cls, cls.why_not(context) if strips.shown_scene(context) else strips.NO_SCENE)
+
+    @classmethod
+    def why_not(cls, context: Any) -> str:
+        return ""
+
+
+class Asking(OfScene):
     """Sends one request for the strip that is active, and tells what a person can put right."""
+
+    @classmethod
+    def why_not(cls, context: Any) -> str:
+        return session.why_not()
 
     def request(self, context: Any) -> Any:
         raise NotImplementedError
@@ -57,7 +73,7 @@ def name_of(request: Request) -> str:
             return Path(out).name
 
 
-def why_not(context: Any) -> str:
+def why_not_act(context: Any) -> str:
     settings = strips.shown_scene(context).restage
     return session.why_not_base(settings) or session.why_not_motions(settings)
 
@@ -68,10 +84,9 @@ class RESTAGE_OT_learn(Asking):
     bl_idname, bl_label = "restage.learn", "Learn Motion"
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        settings = strips.shown_scene(context).restage
-        wrong = session.why_not() or session.why_not_base(settings)
-        return allowed(cls, wrong or requests.why_not_learn(context))
+    def why_not(cls, context: Any) -> str:
+        wrong = session.why_not() or session.why_not_base(strips.shown_scene(context).restage)
+        return wrong or requests.why_not_learn(context)
 
     def request(self, context: Any) -> Any:
         return requests.learn(context)
@@ -93,8 +108,8 @@ class RESTAGE_OT_generate(Prompted):
     bl_idname, bl_label = "restage.generate", "Generate"
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not() or requests.why_not_generate(context) or why_not(context))
+    def why_not(cls, context: Any) -> str:
+        return session.why_not() or requests.why_not_generate(context) or why_not_act(context)
 
     def request(self, context: Any) -> Any:
         return requests.generate(context)
@@ -106,8 +121,8 @@ class RESTAGE_OT_edit(Prompted):
     bl_idname, bl_label = "restage.edit", "Edit Strip"
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not() or requests.why_not_edit(context) or why_not(context))
+    def why_not(cls, context: Any) -> str:
+        return session.why_not() or requests.why_not_edit(context) or why_not_act(context)
 
     def request(self, context: Any) -> Any:
         return requests.edit(context)
@@ -118,24 +133,18 @@ class RESTAGE_OT_another_take(Asking):
 
     bl_idname, bl_label = "restage.another_take", "Another Take"
 
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not())
-
     def request(self, context: Any) -> Any:
         return requests.another_take(context)
 
 
-class OfJob(Operator):  # type: ignore[misc]
-    """A button on a job's row."""
-
-    __annotations__ = {"job": StringProperty(options={"HIDDEN"})}
+OF_JOB = {"job": StringProperty(options={"HIDDEN"})}  # of a button on a job's row
 
 
-class RESTAGE_OT_cancel(OfJob):
+class RESTAGE_OT_cancel(Operator):  # type: ignore[misc]
     """Stop this job"""
 
     bl_idname, bl_label = "restage.cancel", "Cancel"
+    __annotations__ = OF_JOB
 
     def execute(self, context: Any) -> set[str]:
         session.cancel(self.job)
@@ -152,23 +161,25 @@ class RESTAGE_OT_dismiss(Operator):  # type: ignore[misc]
         return {"FINISHED"}
 
 
-class RESTAGE_OT_again(OfJob):
+class RESTAGE_OT_again(OfScene):
     """Start this job again. Learning that failed or was interrupted goes on from where it was"""
 
     bl_idname, bl_label = "restage.again", "Try Again"
+    __annotations__ = OF_JOB
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not())
+    def why_not(cls, context: Any) -> str:
+        return session.why_not()
 
     def execute(self, context: Any) -> set[str]:
         return attempt(self, lambda: session.again(self.job, strips.shown_scene(context)))
 
 
-class RESTAGE_OT_forget(OfJob):
+class RESTAGE_OT_forget(Operator):  # type: ignore[misc]
     """Delete what this interrupted learning has kept"""
 
     bl_idname, bl_label = "restage.forget", "Discard"
+    __annotations__ = OF_JOB
 
     def invoke(self, context: Any, event: Any) -> Any:
         return context.window_manager.invoke_confirm(self, event)
@@ -178,10 +189,11 @@ class RESTAGE_OT_forget(OfJob):
         return {"FINISHED"}
 
 
-class RESTAGE_OT_place(OfJob):
+class RESTAGE_OT_place(OfScene):
     """Put what this job made into this scene: clips at the playhead, a motion on the list"""
 
     bl_idname, bl_label = "restage.place", "Add to This Scene"
+    __annotations__ = OF_JOB
 
     def execute(self, context: Any) -> set[str]:
         return attempt(self, lambda: session.place_here(self.job, strips.shown_scene(context)))

@@ -5,11 +5,11 @@ from typing import Any, get_args
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
-from bpy.types import FileHandler, Operator
+from bpy.types import FileHandler
 
 from . import exchange, stack, strips
 from .backend.api.exchange import Format
-from .operators import Asking, allowed, attempt
+from .operators import Asking, OfScene, attempt
 from .session import session
 
 FOR = {"comfyui": "ComfyUI", "diffusers": "diffusers"}  # programs by their own names
@@ -28,15 +28,15 @@ def browse(operator: Any, context: Any) -> set[str]:
     return {"RUNNING_MODAL"}
 
 
-class RESTAGE_OT_motion_open(Operator):  # type: ignore[misc]
+class RESTAGE_OT_motion_open(OfScene):
     """Make a motion of another program's file: a LoRA of diffusers or ComfyUI, or a .pt of MotionDirector"""
 
     bl_idname, bl_label = "restage.motion_open", "Import Motion from File"
     __annotations__ = a_file()
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not())
+    def why_not(cls, context: Any) -> str:
+        return session.why_not()
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         return browse(self, context)
@@ -55,10 +55,6 @@ class RESTAGE_OT_motion_import(Asking):
         "words": StringProperty(name="How it moves", description="Such as: moving in a circle"),
         "title": StringProperty(name="Name", description="Its words unless given"),
     }
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not())
 
     def invoke(self, context: Any, event: Any) -> Any:
         self.words, self.title = exchange.words_in(Path(self.filepath)), ""
@@ -80,10 +76,6 @@ class RESTAGE_OT_motion_export(Asking):
         "format": EnumProperty(name="For", items=[(name, FOR[name], "") for name in get_args(Format)]),
     }
 
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return allowed(cls, session.why_not())
-
     def invoke(self, context: Any, event: Any) -> set[str]:
         step = f"-{self.step}" if self.step else ""
         self.filepath = f"{Path(self.folder).name}{step}.safetensors"
@@ -100,7 +92,7 @@ class RESTAGE_OT_motion_export(Asking):
         return exchange.export_motion(context, self.folder, self.filepath, self.format, self.step)
 
 
-class RESTAGE_OT_looks_open(Operator):  # type: ignore[misc]
+class RESTAGE_OT_looks_open(OfScene):
     """Let somebody's LoRA for images, from a file, act on how new clips look"""
 
     bl_idname, bl_label, bl_options = "restage.looks_open", "Add Looks from File", {"UNDO"}

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from bpy.props import EnumProperty, IntProperty, StringProperty
-from bpy.types import Operator
 
 from . import requests_from_scene as requests
 from . import stack, strips
 from .backend.api.presets import list_presets, read_preset
-from .operators import allowed, attempt
+from .operators import OfScene, attempt
 
 Items = list[tuple[str, str, str]]
 _items: dict[str, Items] = {"motions": [], "looks": []}  # Blender does not keep a menu's strings alive
@@ -33,7 +32,7 @@ def chosen(name: str, title: str) -> dict[str, Any]:
     }
 
 
-class Adding(Operator):  # type: ignore[misc]
+class Adding(OfScene):
     """Adds one of the library's, chosen by typing, to the list `rows`, or says that there is `nothing`."""
 
     bl_options, bl_property = {"UNDO"}, "folder"
@@ -70,7 +69,7 @@ class RESTAGE_OT_looks_add(Adding):
     __annotations__ = chosen("looks", "Looks")
 
 
-class Removing(Operator):  # type: ignore[misc]
+class Removing(OfScene):
     """Takes a row off the list `rows`."""
 
     bl_options, rows = {"UNDO"}, ""
@@ -87,7 +86,7 @@ class RESTAGE_OT_motion_remove(Removing):
     __annotations__ = {"index": IntProperty(options={"HIDDEN"})}
 
 
-class RESTAGE_OT_motion_checkpoint(Operator):  # type: ignore[misc]
+class RESTAGE_OT_motion_checkpoint(OfScene):
     """Let this motion act as it was then. Learned for less long, it often keeps less of the looks"""
 
     bl_idname, bl_label, bl_options = "restage.motion_checkpoint", "Choose Checkpoint", {"UNDO"}
@@ -108,7 +107,7 @@ class RESTAGE_OT_looks_remove(Removing):
     __annotations__ = {"index": IntProperty(options={"HIDDEN"})}
 
 
-class RESTAGE_OT_new_seed(Operator):  # type: ignore[misc]
+class RESTAGE_OT_new_seed(OfScene):
     """Draw another seed, and keep it"""
 
     bl_idname, bl_label, bl_options = "restage.new_seed", "New Seed", {"UNDO"}
@@ -119,15 +118,15 @@ class RESTAGE_OT_new_seed(Operator):  # type: ignore[misc]
         return {"FINISHED"}
 
 
-class RESTAGE_OT_take_settings(Operator):  # type: ignore[misc]
+class RESTAGE_OT_take_settings(OfScene):
     """Set everything below as it was when this result was made, its seed too"""
 
     bl_idname, bl_label, bl_options = "restage.take_settings", "Use Its Settings", {"UNDO"}
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
+    def why_not(cls, context: Any) -> str:
         strip = strips.active_strip(strips.shown_scene(context))
-        return allowed(cls, "" if requests.made_by(strip) else "Select a strip that Restage made")
+        return "" if requests.made_by(strip) else "Select a strip that Restage made"
 
     def execute(self, context: Any) -> set[str]:
         scene = strips.shown_scene(context)

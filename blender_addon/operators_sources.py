@@ -5,13 +5,13 @@ from typing import Any
 
 import bpy
 from bpy.props import CollectionProperty, StringProperty
-from bpy.types import Operator, OperatorFileListElement
+from bpy.types import OperatorFileListElement
 
 from . import sources, strips
-from .operators import attempt
+from .operators import OfScene, attempt
 
 
-class OfList(Operator):  # type: ignore[misc]
+class OfList(OfScene):
     __annotations__ = {"rows": StringProperty(options={"HIDDEN"})}  # one of properties.SOURCES
 
 

@@ -17,6 +17,10 @@ from .session import session
 class Tab(Panel):  # type: ignore[misc]
     bl_space_type, bl_region_type, bl_category = "SEQUENCE_EDITOR", "UI", "Restage"
 
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return bool(strips.shown_scene(context))
+
     def draw(self, context: Any) -> None:
         scene = strips.shown_scene(context)
         self.layout.use_property_decorate = False
@@ -26,7 +30,15 @@ class Tab(Panel):  # type: ignore[misc]
         raise NotImplementedError
 
 
-class RESTAGE_PT_strip(Tab):
+class Always(Tab):
+    """Drawn without a scene too, which is None then."""
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return True
+
+
+class RESTAGE_PT_strip(Always):
     bl_label = "Restage"
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
@@ -34,6 +46,9 @@ class RESTAGE_PT_strip(Tab):
             draw_environment(layout)
         if trouble := str(session.troubles):
             wrapped(layout, trouble, "ERROR")
+        if scene is None:
+            wrapped(layout, f"{strips.NO_SCENE}.", "INFO")
+            return
         if wrong := session.why_not_base(scene.restage):
             wrapped(layout, f"{wrong}.", "ERROR")
         if reason := strips.why_not_a_source(strip):
@@ -152,7 +167,7 @@ class RESTAGE_PT_make_finish(Tab):
         column.prop(finish, "strength", slider=True)
 
 
-class RESTAGE_PT_jobs(Tab):
+class RESTAGE_PT_jobs(Always):
     bl_label = "Jobs"
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:

@@ -26,7 +26,8 @@ class RESTAGE_PT_learn_sources(Tab):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return bool(sources.used(strips.shown_scene(context).restage))
+        scene = strips.shown_scene(context)
+        return bool(scene and sources.used(scene.restage))
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         settings = scene.restage

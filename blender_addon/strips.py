@@ -15,6 +15,8 @@ from .backend.errors import UserError
 StripType = getattr(bpy.types, "Strip", None) or bpy.types.Sequence  # 4.2 calls it Sequence
 REQUEST = "restage_request"  # a result's custom property: what was asked, as JSON
 CHANNELS = 128
+HEADLESS = bpy.app.background
+NO_SCENE = "Choose a scene in the sequencer's header first"
 
 if "left_handle" in StripType.bl_rna.properties:  # from 5.1
     START, DURATION, LENGTH = "left_handle", "duration", "content_duration"
@@ -49,12 +51,17 @@ _opened = [0]  # .blends since Blender started: a new one has no path that tells
 
 
 def shown_scene(context: Any) -> Any:
-    """The scene whose strips the sequencer shows: its own from 5.0 on."""
-    return getattr(context, "sequencer_scene", None) or context.scene
+    """The scene whose strips the sequencer shows: its own from 5.0 on, and None while none is chosen there.
+    Scripts without a window choose none: theirs is Blender's.
+    """
+    if not hasattr(context, "sequencer_scene") or HEADLESS or context.window is None:
+        return getattr(context, "sequencer_scene", None) or context.scene
+    return context.sequencer_scene
 
 
 def active_strip(scene: Any) -> Any:
-    editor = scene.sequence_editor
+    """None where none is active, or no scene is shown."""
+    editor = scene.sequence_editor if scene else None
     return editor.active_strip if editor else None
 
 

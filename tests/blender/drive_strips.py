@@ -200,6 +200,29 @@ def reasons() -> dict[str, str]:
     return seen
 
 
+def no_scene() -> dict[str, Any]:
+    """As in a window whose sequencer shows none of two scenes, and where Blender's own is another's."""
+    scene, _ = fresh()
+    bpy.data.scenes.new("another")
+    strips.HEADLESS = False
+    operators = [getattr(bpy.ops.restage, name) for name in dir(bpy.ops.restage)]
+    seen = {"pressable": [one.idname_py() for one in operators if one.poll()]}
+    try:
+        bpy.ops.restage.new_seed()
+    except RuntimeError as error:
+        seen["pressed"] = str(error)
+    panels = driving.module("panels")
+    shown: list[str] = []
+    panels.wrapped = lambda layout, text, icon="": shown.append(text)
+    panels.RESTAGE_PT_strip.draw_for(None, None, None, strips.active_strip(None))
+    seen["panel"] = shown
+    seen["drawn"] = [cls.__name__ for cls in panels.CLASSES if cls.poll(bpy.context)]
+    bpy.context.workspace.sequencer_scene = scene
+    seen["chosen"] = [strips.shown_scene(bpy.context) == scene, bpy.ops.restage.new_seed.poll()]
+    bpy.context.workspace.sequencer_scene, strips.HEADLESS = None, True
+    return seen
+
+
 def effect(kind: str) -> dict[str, Any]:
     length = "length" if bpy.app.version >= (5, 0, 0) else "frame_end"
     return {"name": kind, "type": kind, "channel": 5, "frame_start": 1, length: 20}
@@ -233,5 +256,7 @@ def again_and_again() -> dict[str, Any]:
 
 (Path(given["folder"]) / "project").mkdir()
 told["ranges"], told["places"], told["scenes"], told["reasons"] = ranges(), places(), scenes(), reasons()
-told["rates"], told["results"], told["registered"] = rates(), results(), again_and_again()
+told["rates"], told["results"] = rates(), results()
+told["no scene"] = no_scene() if hasattr(bpy.context, "sequencer_scene") else {}
+told["registered"] = again_and_again()
 driving.tell(**told)

@@ -37,7 +37,7 @@ def base(name: str, **profile: Any) -> dict[str, Any]:
 def grey() -> bool:
     """Whether the button is grey for the same reason."""
     wrong = session.bases[settings().base].wrong
-    return bool(wrong) and not bpy.ops.restage.generate.poll() and operators.why_not(bpy.context) == wrong
+    return bool(wrong) and not bpy.ops.restage.generate.poll() and operators.why_not_act(bpy.context) == wrong
 
 
 def bases() -> dict[str, Any]:

@@ -81,6 +81,17 @@ def test_a_strip_is_sent_as_the_frames_it_shows_and_its_results_land_above_it(
     assert told["registered"] == {"gone": True, "back": "starter"}
 
 
+def test_nothing_acts_on_a_scene_that_the_sequencer_does_not_show(drive_newest: Drive, movie: Path) -> None:
+    seen = drive_newest("drive_strips.py", movie=str(movie))["no scene"]
+    reason = "Choose a scene in the sequencer's header first"
+    of_no_scene = ("cancel", "cancel_set_up", "dismiss", "forget", "free_memory", "open")
+    assert seen["pressable"] == [f"restage.{name}" for name in of_no_scene]
+    assert seen["pressed"].endswith(reason)
+    assert seen["panel"] == [f"{reason}."]
+    assert seen["drawn"] == ["RESTAGE_PT_strip", "RESTAGE_PT_jobs"]
+    assert seen["chosen"] == [True, True]
+
+
 def test_a_grey_button_says_why(drive_newest: Drive, movie: Path) -> None:
     reasons = drive_newest("drive_strips.py", movie=str(movie))["reasons"]
     assert reasons.pop("pressed").endswith(OFFLINE)

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
 WIDTH, HEIGHT = 1600, 1200
 STATES = [
+    "no scene",
     "no strip",
     "strip",
     "learning",
@@ -51,6 +52,7 @@ def test_the_tab_is_drawn_in_every_state_and_its_buttons_do_the_main_job(
 ) -> None:
     told = open_window(blender, display, tmp_path, movie=str(movie), picture=str(still), base=str(toy_base))
     assert told["version"].startswith("5.2")
+    assert not told["pressable without a scene"]
     assert told["jobs"] == [["Learn", "done"], ["Generate", "done"]]
     assert told["strips"]["movie"] == ["MOVIE", 1, 10, 48]
     assert told["strips"]["a red ball"] == ["MOVIE", 2, 10, 12]

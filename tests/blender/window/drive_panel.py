@@ -45,6 +45,7 @@ def steps() -> Iterator[Any]:
     """Each yield is a condition to wait for, while the window goes on drawing."""
     session = driving.install(given["zip"])
     yield from lay_out()
+    yield from no_scene()
     yield from picture("no strip")
     strip = driving.add_movie(given["movie"])
     with within("WINDOW"):
@@ -78,6 +79,15 @@ def steps() -> Iterator[Any]:
     bpy.context.window_manager.addon_search = "Restage"
     bpy.ops.preferences.addon_expand(module=driving.PACKAGE)
     yield from picture("preferences")
+
+
+def no_scene() -> Iterator[Any]:
+    """The window has a scene, and its sequencer shows none."""
+    window().workspace.sequencer_scene = None
+    yield from picture("no scene")
+    with within("UI"):
+        told["pressable without a scene"] = bpy.ops.restage.new_seed.poll()
+    window().workspace.sequencer_scene = window().scene
 
 
 def generate(session: Any, settings: Any) -> Iterator[Any]:
