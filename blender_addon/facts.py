@@ -8,6 +8,7 @@ from typing import Any
 
 from . import strips
 from .backend.api.bases import architecture
+from .backend.api.library import expand_user
 from .backend.api.presets import FILE, checkpoints_of, of_step, read_preset
 from .backend.errors import UserError
 
@@ -41,7 +42,7 @@ class Learned:
 
 def base_of(name: str, library: Path) -> Base:
     """Reads two small files: not for `draw`."""
-    own = Path(os.path.expanduser(name))  # (Path.expanduser raises where nobody is called so)
+    own = expand_user(name)
     for folder in [STARTER] if name == "starter" else [own, library / "models" / name]:
         profile, config = _json(folder / "restage.json"), _json(folder / "unet" / "config.json")
         if profile or config:

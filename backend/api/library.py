@@ -5,13 +5,18 @@ import sys
 from pathlib import Path
 
 
+def expand_user(path: str) -> Path:
+    """A path with its ~ written out, as it stands where nobody is called so: there Path.expanduser raises."""
+    return Path(os.path.expanduser(path))
+
+
 def default_library() -> Path:
     """The user's data folder, never a per-version Blender folder: an uninstall deletes those.
 
     `RESTAGE_LIBRARY` overrides it. (The add-on uses this too, so it cannot be platformdirs.)
     """
     if chosen := os.environ.get("RESTAGE_LIBRARY"):
-        return Path(chosen).expanduser()
+        return expand_user(chosen)
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "Restage"
     if sys.platform == "darwin":

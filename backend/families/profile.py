@@ -11,6 +11,9 @@ from backend.errors import UserError
 STEPS = {"draft": 100, "normal": 300, "best": 600}  # the paper gives none: they "depend on the clip" (B.3)
 
 
+COUNTS = ("frames", "width", "height", "sampling_steps", "inversion_steps")
+
+
 @dataclass(frozen=True)
 class Profile:
     """A base's own values; in `learn` and `steps` what was measured best there, else the paper's."""
@@ -44,6 +47,16 @@ def read_profile(folder: Path, name: str, pixels: int | None) -> Profile:
     return Profile(name=name) if pixels is None else Profile(name=name, width=pixels, height=pixels)
 
 
+def _check(profile: Profile) -> None:
+    """Raises ValueError for what is no clip or no number of steps."""
+    for name in COUNTS:
+        value = getattr(profile, name)
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name} is {value!r}, not a whole number from 1")
+    if profile.fps <= 0:
+        raise ValueError(f"fps is {profile.fps}, not above 0")
+
+
 def _read_file(path: Path) -> Profile:
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -51,8 +64,10 @@ def _read_file(path: Path) -> Profile:
             raise ValueError("its schema is newer than this Restage")
         data["fps"] = Fraction(data.get("fps", 8))
         known = {f.name for f in fields(Profile)}
-        return Profile(**{key: value for key, value in data.items() if key in known})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        profile = Profile(**{key: value for key, value in data.items() if key in known})
+        _check(profile)
+        return profile
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise UserError(
             f"The profile {path} cannot be read: {error}.",
             "Restore the file, or delete it to use general values.",

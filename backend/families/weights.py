@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from backend.api.bases import architecture
+from backend.api.library import expand_user
 from backend.errors import UserError
 from backend.families.base import Fingerprint
 
@@ -27,7 +27,7 @@ def find_base(name: str, library: Path, report: Callable[[str], None] = lambda _
     """The pipeline folder of base `name`. Raises UserError with what to do when there is none."""
     if name == "starter":
         return _whole(STARTER, name)
-    for folder in (Path(os.path.expanduser(name)), library / "models" / name):
+    for folder in (expand_user(name), library / "models" / name):
         if (folder / "model_index.json").is_file():
             return _whole(folder, name)
     if HUB_NAME.fullmatch(name) and not Path(name).exists():

@@ -119,8 +119,8 @@ def write_bank(
         both = [shot for first in firsts for shot in (first, backwards(first))]
         shots = [another(rng, shot) for shot in both for _ in range(GROUP)]
         draw = partial(render, size=size.pixels, frames=size.frames, fps=size.fps)
-        frames = (draw(shots[i : i + 64]).frames.to(device) for i in range(0, chunk, 64))
-        latents = [_encoded(autoencoder, some) for some in frames]
+        batches = (draw(shots[i : i + 64]).frames.to(device) for i in range(0, chunk, 64))
+        latents = [_encoded(autoencoder, some) for some in batches]
         _write_chunk(file, latents, shots)
 
 

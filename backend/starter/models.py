@@ -38,9 +38,9 @@ def mixed_precision(device: torch.device) -> torch.autocast:
 
 def spare_norms(module: nn.Module) -> None:
     """Let norms keep the precision of what they get: autocast widens it to fp32, which a GPU waits for."""
-    for norm in module.modules():
-        if isinstance(norm, nn.GroupNorm):
-            norm.forward = MethodType(_spared_norm, norm)
+    norms: list[nn.Module] = [m for m in module.modules() if isinstance(m, nn.GroupNorm)]
+    for norm in norms:
+        norm.forward = MethodType(_spared_norm, norm)
 
 
 def _spared_norm(norm: nn.GroupNorm, x: torch.Tensor) -> torch.Tensor:

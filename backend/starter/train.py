@@ -115,11 +115,18 @@ def train_bank(args: argparse.Namespace) -> None:
     )
 
 
+def read_bank(args: argparse.Namespace) -> Bank:
+    bank = Bank(args.work / "bank", args.device, args.vocabulary)
+    if not bank.groups:
+        raise SystemExit("Encode clips first: --stage bank.")
+    return bank
+
+
 def train_denoiser(args: argparse.Namespace) -> None:
     checkpoint = denoiser_checkpoint(args)
     take_up(checkpoint, args)
     unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
-    bank = Bank(args.work / "bank", args.device, args.vocabulary)
+    bank = read_bank(args)
     denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank, args.noise)
 
     def loss(rng: random.Random) -> torch.Tensor:
@@ -134,7 +141,7 @@ def give_positions(args: argparse.Namespace) -> None:
     checkpoint = denoiser_checkpoint(args)
     take_up(checkpoint, args, averaged=True)
     unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
-    bank = Bank(args.work / "bank", args.device, args.vocabulary)
+    bank = read_bank(args)
     denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank)
     noise = torch.randn_like(bank.latents[:2].float().transpose(1, 2))
     text = denoising.text(bank.shots[:2], random.Random(0), stills=False)

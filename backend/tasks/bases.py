@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from backend.api.library import expand_user
 from backend.api.presets import Preset, of_step, read_preset
 from backend.api.protocol import Compute, Looks, Motion, per_frame
 from backend.diffusion.adapters import Lora, State, fits
@@ -98,7 +99,7 @@ def load_looks(looks: Sequence[Looks], family: Family) -> list[LoadedLooks]:
     loaded = []
     for one in looks:
         if any(k.strength for k in one.curve or (one,)):
-            path = Path(one.path).expanduser()
+            path = expand_user(one.path)
             found = read_lora_file(path, family)
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
             loaded.append(LoadedLooks(one, found.lora, digest, found.note and f"{path.name}: {found.note}"))

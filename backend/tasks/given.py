@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from backend.api.library import expand_user
 from backend.api.presets import FILE
 from backend.api.protocol import Motion
 from backend.diffusion.adapters import Lora
@@ -38,7 +39,7 @@ def read_given(place: str, family: Family) -> Given:
 
     Raises UserError for one that does not fit the base, and for a LoRA that changes how frames follow.
     """
-    path = Path(place).expanduser()
+    path = expand_user(place)
     if (path / FILE).is_file():
         kept = load_motion(Motion(path=str(path)), family)
         vectors = {WORD: next(iter(kept.tokens.values()))} if kept.tokens else NO_TOKENS

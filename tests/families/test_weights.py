@@ -5,11 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from backend.api.library import default_library
 from backend.errors import UserError
+from backend.families.profile import read_profile
 from backend.families.unet3d import UNet3D
 from backend.families.weights import STARTER, find_base, fingerprint
 from tests.families.hub import serving
@@ -103,3 +106,31 @@ def test_a_fingerprint_knows_other_weights_and_another_architecture(toy_base, tm
 
 def test_the_starter_is_found_by_its_name(tmp_path):
     assert find_base("starter", tmp_path) == STARTER
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ({"frames": None}, "frames is None"),
+        ({"frames": 0}, "frames is 0"),
+        ({"width": "256"}, "width is '256'"),
+        ({"fps": "24/0"}, "cannot be read"),
+        ({"fps": -8}, "fps is -8"),
+    ],
+)
+def test_a_profile_that_makes_no_clip_is_refused_in_a_sentence(
+    said: dict[str, object], wrong: str, tmp_path: Path
+) -> None:
+    (tmp_path / "restage.json").write_text(json.dumps({"schema": 1, "name": "odd"} | said))
+    with pytest.raises(UserError, match=wrong):
+        read_profile(tmp_path, "odd", 64)
+
+
+def test_a_profiles_rate_may_be_a_fraction(tmp_path: Path) -> None:
+    (tmp_path / "restage.json").write_text('{"schema": 1, "name": "film", "fps": "24000/1001"}')
+    assert read_profile(tmp_path, "film", None).fps == Fraction(24000, 1001)
+
+
+def test_a_library_in_a_home_that_is_not_there_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTAGE_LIBRARY", "~nobody-is-called-so/restage")
+    assert default_library() == Path("~nobody-is-called-so/restage")

@@ -226,6 +226,11 @@ def test_a_bank_takes_in_what_is_written_while_it_is_read(films: Films, tmp_path
     assert len(bank.shots) == 4 * GROUP + 3
 
 
+def test_without_a_bank_training_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="--stage bank"):
+        train.read_bank(Namespace(work=tmp_path, device=CPU, vocabulary=FULL))
+
+
 def test_groups_that_are_not_full_give_a_loss_too(films: Films, tmp_path: Path, denoising: Denoising) -> None:
     write_bank(tmp_path / "bank", new_autoencoder(SIZE), SIZE, 0, CPU, films=films)
     few = Denoising(
