@@ -102,8 +102,9 @@ def write_bank(
 ) -> None:
     """Render and encode `chunks` files of `chunk` clips each, and `films`; finished files are kept.
 
-    Clips are drawn on the CPU, where as many workers as it has cores do it sooner than one on a GPU.
+    One worker alone draws on `device`, several draw on a core each: docs/log.md has what each is good for.
     """
+    draws_on = device if workers.count() == 1 else torch.device("cpu")
     folder.mkdir(parents=True, exist_ok=True)
     if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
         frames = films.frames.to(device).float() / 255
@@ -118,7 +119,7 @@ def write_bank(
         firsts = [_perhaps_wandering(rng, shot) for shot in drawn]
         both = [shot for first in firsts for shot in (first, backwards(first))]
         shots = [another(rng, shot) for shot in both for _ in range(GROUP)]
-        draw = partial(render, size=size.pixels, frames=size.frames, fps=size.fps)
+        draw = partial(render, size=size.pixels, frames=size.frames, fps=size.fps, device=draws_on)
         batches = (draw(shots[i : i + 64]).frames.to(device) for i in range(0, chunk, 64))
         latents = [_encoded(autoencoder, some) for some in batches]
         _write_chunk(file, latents, shots)

@@ -16,6 +16,8 @@ from .models import mixed_precision
 
 WARMUP = 100
 """Steps over which the learning rate rises; over the last part of a run (`--decay`) it falls to zero."""
+NOTED_EVERY = 30.0
+"""Seconds between two notes of the loss, two savings."""
 
 
 class Checkpoint:
@@ -84,7 +86,7 @@ def run(
         optimizer.step()
         checkpoint.advance()
         losses.append(loss.detach())
-        if time.monotonic() - noted > 30:
+        if time.monotonic() - noted > NOTED_EVERY:
             meanwhile()
             if workers.rank() == 0:
                 mean = torch.stack(losses).mean()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import MethodType
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from diffusers.models.transformers.transformer_temporal import TransformerTemporalModel
 from torch import nn
-from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .tokenizer import TOKENS, write_tokenizer
@@ -34,20 +32,6 @@ def mixed_precision(device: torch.device) -> torch.autocast:
     """Autocast to bfloat16, except on a CPU without instructions for it, where it takes ten times as long."""
     worth = device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return torch.autocast(device.type, torch.bfloat16, enabled=worth)
-
-
-def spare_norms(module: nn.Module) -> None:
-    """Let norms keep the precision of what they get: autocast widens it to fp32, which a GPU waits for."""
-    norms: list[nn.Module] = [m for m in module.modules() if isinstance(m, nn.GroupNorm)]
-    for norm in norms:
-        norm.forward = MethodType(_spared_norm, norm)
-
-
-def _spared_norm(norm: nn.GroupNorm, x: torch.Tensor) -> torch.Tensor:
-    with torch.autocast(x.device.type, enabled=False):
-        return functional.group_norm(
-            x, norm.num_groups, norm.weight.to(x.dtype), norm.bias.to(x.dtype), norm.eps
-        )
 
 
 def new_autoencoder(size: Size) -> AutoencoderKL:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from .data import Bank, drawn_ahead, encode, write_bank
 from .export import export
 from .films import read_films
 from .loop import Checkpoint, run
-from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet, spare_norms
+from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet
 from .positions import mark_positions
 from .stages import CLIPS_NOISE, Denoising, autoencoder_loss
 from .tokenizer import write_tokenizer
@@ -88,7 +88,6 @@ def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
         # Plain attention: at eight frames the fused kernel's backward takes longer than all the rest.
         unet.set_attn_processor(AttnProcessor())
     flatten_convolutions(unet)
-    spare_norms(unet)
     modules = torch.nn.ModuleDict({"unet": unet, "text_encoder": new_text_encoder(tokenizer_of(args))})
     # eval(): the temporal convolutions' dropout does a model this small no good.
     return Checkpoint(args.work / "denoiser.pt", modules.eval().to(args.device))
@@ -178,7 +177,7 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -208,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--films", type=Path, help="a folder of shots filmed in Blender")
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--frames", type=int, default=8)
-    args = parser.parse_args(arguments)
+    args = parser.parse_args()
     args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
     if args.moving is not None:
         args.vocabulary = replace(args.vocabulary, camera_share=args.moving)

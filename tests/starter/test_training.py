@@ -1,7 +1,6 @@
 """The starter's training: what each stage may change, and that it goes on from where it stopped."""
 
 import json
-import math
 import random
 from argparse import Namespace
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from transformers import CLIPTokenizer
 
 from backend.families.unet3d import bypass_temporal
 from backend.families.weights import STARTER
-from backend.starter import train
+from backend.starter import loop, train
 from backend.starter.data import GROUP, Bank, drawn_ahead, write_bank
 from backend.starter.films import Films, read_films
 from backend.starter.loop import Checkpoint, run
@@ -28,9 +27,8 @@ from backend.starter.models import (
     new_text_encoder,
     new_tokenizer,
     new_unet,
-    spare_norms,
 )
-from backend.starter.stages import Denoising, autoencoder_loss, expected
+from backend.starter.stages import Denoising, autoencoder_loss
 from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
 from backend.starter.world import FIRST, FULL, VOCABULARIES, backwards, render, sample_shot, words_of
 from backend.starter.world.motions import WANDER
@@ -96,30 +94,13 @@ def test_clips_of_the_same_words_lie_together_in_the_bank(denoising: Denoising) 
         assert len({(shot.x, shot.size) for shot in shots}) == len(shots)
 
 
-def test_what_is_expected_is_the_mean_of_all_in_noise_and_the_one_itself_without() -> None:
-    candidates = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 3.0]])
-    x_t, signal, spread = (
-        torch.tensor([[0.3, -0.2], [0.0, 2.9]]),
-        torch.tensor([0.0, 0.999]),
-        torch.tensor([1, 0.04]),
-    )
-    lost, seen = expected(x_t, candidates.expand(2, 3, 2), signal, spread)
-    assert torch.allclose(lost, candidates.mean(0))
-    assert torch.allclose(seen, candidates[2], atol=1e-5)
-
-
-def test_what_is_missing_from_a_group_is_not_expected() -> None:
-    candidates, one = torch.tensor([[[1.0], [3.0], [100.0]]]), torch.ones(1)
-    missing = torch.tensor([[False, False, True]])
-    lost = expected(torch.tensor([[0.5]]), candidates, 0 * one, one, missing)
-    assert lost.item() == pytest.approx(2)
-
-
-def test_what_is_expected_worked_by_hand() -> None:
-    """Candidates ±1, x_t = 0.5, signal = spread = 1: weights e^(-1/8) and e^(-9/8), their mean tanh(1/2)."""
-    one = torch.ones(1)
-    found = expected(torch.tensor([[0.5]]), torch.tensor([[[1.0], [-1.0]]]), one, one)
-    assert found.item() == pytest.approx(math.tanh(0.5))
+def test_a_still_is_one_frame_of_each_of_its_groups_clips(denoising: Denoising) -> None:
+    bank = denoising.bank
+    stills, missing = denoising._candidates(torch.tensor([3, 0]), stills=True)
+    assert not missing.any()
+    for of_group, group in zip(stills, (3, 0), strict=True):
+        for still, row in zip(of_group, bank.groups[group], strict=True):
+            assert any(torch.equal(still[:, 0], frame.float()) for frame in bank.latents[row])
 
 
 def test_one_clip_alone_is_trained_on_its_own_velocity(denoising: Denoising) -> None:
@@ -189,6 +170,27 @@ def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
     assert steps[1] > 0
 
 
+def test_while_clips_are_learned_the_bank_takes_in_new_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loop, "NOTED_EVERY", 0.0)
+    write = partial(write_bank, tmp_path / "bank", new_autoencoder(SIZE), SIZE, device=CPU, vocabulary=FULL)
+    write(chunks=1, chunk=2 * GROUP)
+    write_tokenizer(tmp_path / "tokenizer")
+    banks: list[Bank] = []
+
+    def opened(args: Namespace) -> Bank:
+        banks.append(Bank(args.work / "bank", CPU))
+        write(chunks=2, chunk=2 * GROUP)
+        return banks[0]
+
+    monkeypatch.setattr(train, "read_bank", opened)
+    facts = {"minutes": 0.001, "rate": 1e-4, "decay": 0, "noise": 0.6, "batch": 2, "stage": "clips"}
+    train.train_denoiser(Namespace(device=CPU, size=SIZE, work=tmp_path, start=None, **facts))
+    assert len(banks[0].shots) == 4 * GROUP
+    assert (tmp_path / "denoiser.pt").exists()
+
+
 def test_the_schedule_neither_clips_nor_ends_in_pure_noise() -> None:
     scheduler = new_scheduler()
     assert not scheduler.config.clip_sample
@@ -250,18 +252,6 @@ def test_loaders_draw_what_is_drawn_without_and_each_its_own() -> None:
     own, others = next(there), next(there)
     assert all(map(torch.equal, first, own))
     assert not torch.equal(own[0], others[0])
-
-
-def test_norms_are_spared_without_changing_what_they_give() -> None:
-    norm = torch.nn.GroupNorm(2, 8)
-    torch.nn.init.normal_(norm.weight)
-    x = torch.randn(2, 8, 5)
-    with torch.autocast("cpu", torch.bfloat16):
-        plain = norm(x)
-        spare_norms(norm)
-        assert torch.equal(norm(x), plain)
-        assert norm(x.bfloat16()).dtype == torch.bfloat16
-        assert torch.allclose(norm(x.bfloat16()).float(), plain, atol=0.05)
 
 
 def test_films_stand_in_the_bank_beside_the_worlds_own_clips(films: Films, tmp_path: Path) -> None:
