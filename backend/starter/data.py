@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from . import workers
 from .films import Films
@@ -24,6 +24,10 @@ from .world.shots import HELD_OUT_SHARE, Words
 
 CHUNK = 1024
 """Clips in one file of the bank."""
+REMEMBERED = 256
+"""Batches of pictures that may be shown again."""
+DRAWN = 64
+"""Clips that are drawn and encoded together."""
 GROUP = 8
 """Clips that the same words describe; they stand side by side in the bank, for `stages.expected`."""
 
@@ -82,12 +86,55 @@ def drawn_ahead(
     return iter(DataLoader(_Pictures(seed, count, size, vocabulary), batch_size=None, num_workers=loaders))
 
 
+def shown_again(
+    pictures: Iterator[tuple[torch.Tensor, torch.Tensor]], times: int, rng: random.Random
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Each batch `times` times, mirrored every other time, between others of the last REMEMBERED ones."""
+    remembered: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for batch in pictures:
+        yield batch
+        remembered = [*remembered[1 - REMEMBERED :], batch]
+        for turn in range(times - 1):
+            again, masks = rng.choice(remembered)
+            yield (again.flip(-1), masks.flip(-1)) if turn % 2 == 0 else (again, masks)
+
+
 @torch.no_grad()
 def encode(autoencoder: AutoencoderKL, frames: torch.Tensor) -> torch.Tensor:
     """Frames (B, F, 3, H, W) in [0, 1] → latents (B, F, C, h, w) of about unit variance."""
     flat = autoencoder.encode(frames.flatten(0, 1) * 2 - 1).latent_dist.mean
     flat = flat * autoencoder.config.scaling_factor
     return torch.unflatten(flat, 0, frames.shape[:2])
+
+
+def _chunk_shots(number: int, chunk: int, vocabulary: Vocabulary) -> list[Shot]:
+    """The shots of one file of the bank: groups of the same words, each followed by its opposite."""
+    rng = random.Random(f"bank {number}")
+    drawn = (sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk // (2 * GROUP)))
+    firsts = [_perhaps_wandering(rng, shot) for shot in drawn]
+    both = [shot for first in firsts for shot in (first, backwards(first))]
+    return [another(rng, shot) for shot in both for _ in range(GROUP)]
+
+
+class _Clips(Dataset[torch.Tensor]):
+    """The frames (≤ DRAWN, F, 3, H, W), uint8, of all the chunks' clips, `DRAWN` after `DRAWN`."""
+
+    def __init__(
+        self, numbers: list[int], chunk: int, size: Size, vocabulary: Vocabulary, device: torch.device
+    ) -> None:
+        self.size, self.device = size, device
+        self.pieces = [(number, first) for number in numbers for first in range(0, chunk, DRAWN)]
+        self.shots_of = partial(_chunk_shots, chunk=chunk, vocabulary=vocabulary)
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        number, first = self.pieces[index]
+        shots = self.shots_of(number)[first : first + DRAWN]
+        size = self.size
+        drawn = render(shots, size=size.pixels, frames=size.frames, fps=size.fps, device=self.device)
+        return (drawn.frames * 255).round().byte()
 
 
 def write_bank(
@@ -99,30 +146,24 @@ def write_bank(
     vocabulary: Vocabulary = FULL,
     chunk: int = CHUNK,
     films: Films | None = None,
+    loaders: int = 0,
 ) -> None:
     """Render and encode `chunks` files of `chunk` clips each, and `films`; finished files are kept.
 
-    One worker alone draws on `device`, several draw on a core each: docs/log.md has what each is good for.
+    Clips are drawn on the CPU by `loaders` processes, on `device` without any: docs/log.md has what each is
+    good for.
     """
-    draws_on = device if workers.count() == 1 else torch.device("cpu")
     folder.mkdir(parents=True, exist_ok=True)
     if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
-        frames = films.frames.to(device).float() / 255
-        latents = [_encoded(autoencoder, frames[i : i + 64]) for i in range(0, len(frames), 64)]
+        latents = [_encoded(autoencoder, some) for some in films.frames.split(DRAWN)]
         _write_chunk(folder / "film.npz", latents, films.shots)
-    for number in range(workers.rank(), chunks, workers.count()):
-        file = folder / f"{number:04}.npz"
-        if file.exists():
-            continue
-        rng = random.Random(f"bank {number}")
-        drawn = (sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk // (2 * GROUP)))
-        firsts = [_perhaps_wandering(rng, shot) for shot in drawn]
-        both = [shot for first in firsts for shot in (first, backwards(first))]
-        shots = [another(rng, shot) for shot in both for _ in range(GROUP)]
-        draw = partial(render, size=size.pixels, frames=size.frames, fps=size.fps, device=draws_on)
-        batches = (draw(shots[i : i + 64]).frames.to(device) for i in range(0, chunk, 64))
-        latents = [_encoded(autoencoder, some) for some in batches]
-        _write_chunk(file, latents, shots)
+    mine = range(workers.rank(), chunks, workers.count())
+    numbers = [number for number in mine if not (folder / f"{number:04}.npz").exists()]
+    clips = _Clips(numbers, chunk, size, vocabulary, torch.device("cpu") if loaders else device)
+    drawn = iter(DataLoader(clips, batch_size=None, num_workers=loaders))
+    for number in numbers:
+        latents = [_encoded(autoencoder, next(drawn)) for _ in range(0, chunk, DRAWN)]
+        _write_chunk(folder / f"{number:04}.npz", latents, clips.shots_of(number))
 
 
 def _perhaps_wandering(rng: random.Random, shot: Shot) -> Shot:
@@ -142,8 +183,10 @@ def _write_chunk(file: Path, latents: list[np.ndarray], shots: list[Shot]) -> No
 
 @torch.no_grad()
 def _encoded(autoencoder: AutoencoderKL, frames: torch.Tensor) -> np.ndarray:
-    with mixed_precision(frames.device):
-        return encode(autoencoder, frames).half().cpu().numpy()
+    """Latents (B, F, C, h, w) in fp16 of frames (B, F, 3, H, W) in uint8."""
+    pixels = frames.to(autoencoder.device).float() / 255
+    with mixed_precision(pixels.device):
+        return encode(autoencoder, pixels).half().cpu().numpy()
 
 
 class Bank:

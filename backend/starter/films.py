@@ -18,7 +18,7 @@ import torch.nn.functional as nn_f
 from .models import Size
 from .world import Shot
 
-SHARE = 8
+SHARE = 4
 """One in so many of the autoencoder's pictures is filmed, where there are films."""
 
 

@@ -3,6 +3,7 @@
 Stages, in order; each goes on from its own last checkpoint in DIR:
 
     autoencoder   pictures ↔ latents; at the end the latents' scale is measured and a bank of clips encoded
+    decoder       the same, its encoder held fast: a UNet that was trained on its latents still fits
     stills        UNet and text encoder on single frames, temporal layers bypassed: words for looks
     positions     every layer is told where its frames and pixels lie, once
     clips         all of the UNet on whole clips: words for motion; a bank may be written meanwhile
@@ -27,7 +28,7 @@ from transformers import CLIPTokenizer
 from backend.families.unet3d import bypass_temporal, flatten_convolutions
 
 from . import workers
-from .data import Bank, drawn_ahead, encode, write_bank
+from .data import Bank, drawn_ahead, encode, shown_again, write_bank
 from .export import export
 from .films import read_films
 from .loop import Checkpoint, run
@@ -43,6 +44,8 @@ MARKED_AT = 900
 """The timestep at which stage `positions` measures how loud layers are: where motions are decided."""
 PARTS = {"autoencoder": "vae", "unet": "unet", "text_encoder": "text_encoder"}
 """Where a pipeline folder keeps what the stages train."""
+SHOWN = 6
+"""How often stage `autoencoder` shows what loaders draw: a GPU learns about so many times as fast."""
 PICTURES_PER_CLIP = 4
 """Single frames that take the place of one clip in a batch: they cost about as much."""
 
@@ -98,7 +101,12 @@ def train_autoencoder(args: argparse.Namespace) -> None:
     take_up(checkpoint, args)
     seed = checkpoint.step * workers.count() + workers.rank()
     pictures = drawn_ahead(seed, args.batch, args.size, args.vocabulary, args.loaders)
+    if args.loaders:  # they are there for a GPU, which outruns them
+        pictures = shown_again(pictures, SHOWN, random.Random(seed))
     autoencoder = checkpoint.modules["autoencoder"]
+    if args.stage == "decoder":
+        for part in (autoencoder.encoder, autoencoder.quant_conv):
+            part.requires_grad_(False)
     run(checkpoint, lambda rng: autoencoder_loss(autoencoder, *next(pictures), rng, args.films), args)
 
 
@@ -111,6 +119,7 @@ def train_bank(args: argparse.Namespace) -> None:
         args.device,
         args.vocabulary,
         films=args.films,
+        loaders=args.loaders,
     )
 
 
@@ -169,6 +178,7 @@ def export_folder(args: argparse.Namespace) -> None:
 
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "autoencoder": train_autoencoder,
+    "decoder": train_autoencoder,
     "bank": train_bank,
     "stills": train_denoiser,
     "positions": give_positions,
@@ -190,7 +200,9 @@ def main() -> None:
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--workers", type=int, default=1, help="processes that train together, a thread each")
     parser.add_argument("--batch", type=int, default=16, help="of each worker")
-    parser.add_argument("--loaders", type=int, default=0, help="processes that draw for stage autoencoder")
+    parser.add_argument(
+        "--loaders", type=int, default=0, help="processes that draw for a GPU: pictures, clips"
+    )
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument(
         "--decay", type=float, default=0.25, help="last share of the run over which the rate falls to 0"

@@ -1,13 +1,10 @@
 """The starter's training: what each stage may change, and that it goes on from where it stopped."""
 
-import json
 import random
 from argparse import Namespace
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -17,7 +14,7 @@ from backend.families.unet3d import bypass_temporal
 from backend.families.weights import STARTER
 from backend.starter import loop, train
 from backend.starter.data import GROUP, Bank, drawn_ahead, write_bank
-from backend.starter.films import Films, read_films
+from backend.starter.films import Films
 from backend.starter.loop import Checkpoint, run
 from backend.starter.models import (
     LATENT_CHANNELS,
@@ -30,8 +27,7 @@ from backend.starter.models import (
 )
 from backend.starter.stages import Denoising, autoencoder_loss
 from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
-from backend.starter.world import FIRST, FULL, VOCABULARIES, backwards, render, sample_shot, words_of
-from backend.starter.world.motions import WANDER
+from backend.starter.world import FIRST, FULL, backwards, words_of
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
@@ -59,18 +55,6 @@ def test_only_one_worker_exports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(train, "denoiser_checkpoint", lambda _: pytest.fail("another read the weights too"))
     monkeypatch.setattr(train.workers, "rank", lambda: 1)
     train.export_folder(Namespace(out=tmp_path))
-
-
-def test_half_of_what_a_still_camera_sees_wanders_and_less_under_one_that_moves(tmp_path: Path) -> None:
-    write_bank(tmp_path, new_autoencoder(SIZE), SIZE, 1, CPU, VOCABULARIES["camera"], chunk=1024)
-    shots = Bank(tmp_path, CPU).shots
-    still, moving = ([s for s in shots if (s.camera == "locked") == locked] for locked in (True, False))
-    share = [sum(s.motion == WANDER for s in some) / len(some) for some in (still, moving)]
-    assert 0.25 < share[0] < 0.75
-    assert 0 < share[1] < share[0]
-    wandering = [s for s in moving if s.camera == WANDER]
-    assert 0 < len(wandering) / len(moving) < 0.6
-    assert not {"gray wall", "brown ground", "blue sea"} & {s.background for s in wandering}
 
 
 def test_the_shipped_text_encoder_still_has_a_token_for_every_known_word() -> None:
@@ -198,36 +182,6 @@ def test_the_schedule_neither_clips_nor_ends_in_pure_noise() -> None:
     assert 0 < scheduler.alphas_cumprod[-1] < 1e-3
 
 
-@pytest.fixture
-def films(tmp_path: Path) -> Films:
-    folder = tmp_path / "films"
-    folder.mkdir()
-    shots = [sample_shot(seed) for seed in range(3)]
-    listed = []
-    for number, shot in enumerate(shots):
-        frames = render([shot], size=64, frames=5).frames[0].movedim(1, -1)
-        np.savez(folder / f"{number}.npz", frames=(frames * 255).round().byte().numpy())
-        listed.append({"file": f"{number}.npz", "words": asdict(shot)})
-    (folder / "shots.json").write_text(json.dumps(listed))
-    return read_films(folder, SIZE)
-
-
-def test_a_bank_takes_in_what_is_written_while_it_is_read(films: Films, tmp_path: Path) -> None:
-    write = partial(write_bank, tmp_path / "bank", new_autoencoder(SIZE), SIZE, device=CPU, vocabulary=FULL)
-    write(chunks=1, chunk=2 * GROUP)
-    bank = Bank(tmp_path / "bank", CPU)
-    before = bank.latents.clone()
-    write(chunks=2, chunk=2 * GROUP, films=films)
-    bank.grow()
-    assert len(bank.shots) == len(bank.latents) == 4 * GROUP + 3
-    assert torch.equal(bank.latents[: len(before)], before)
-    assert [row for rows in bank.groups for row in rows] == list(range(len(bank.shots)))
-    assert bank.sizes.tolist() == [len(rows) for rows in bank.groups]
-    assert bank.rows[-1].tolist() == bank.groups[-1] + [-1] * (GROUP - len(bank.groups[-1]))
-    bank.grow()
-    assert len(bank.shots) == 4 * GROUP + 3
-
-
 def test_without_a_bank_training_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="--stage bank"):
         train.read_bank(Namespace(work=tmp_path, device=CPU, vocabulary=FULL))
@@ -246,33 +200,20 @@ def test_groups_that_are_not_full_give_a_loss_too(films: Films, tmp_path: Path, 
         assert few.loss(4, random.Random(0), stills=stills).isfinite()
 
 
-def test_loaders_draw_what_is_drawn_without_and_each_its_own() -> None:
-    here, there = (drawn_ahead(7, 4, SIZE, FIRST, loaders) for loaders in (0, 2))
-    first = next(here)
-    own, others = next(there), next(there)
-    assert all(map(torch.equal, first, own))
-    assert not torch.equal(own[0], others[0])
-
-
-def test_films_stand_in_the_bank_beside_the_worlds_own_clips(films: Films, tmp_path: Path) -> None:
-    write_bank(tmp_path / "bank", new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=2 * GROUP, films=films)
-    bank = Bank(tmp_path / "bank", CPU)
-    assert len(bank.shots) == len(bank.latents) == 2 * GROUP + 3
-    assert all(shot in bank.shots for shot in films.shots)
-
-
-def test_filmed_pictures_are_frames_of_the_films(films: Films) -> None:
-    pictures = films.pictures(random.Random(0), 6)
-    known = (films.frames.flatten(0, 1).float() / 127.5 - 1).flatten(1)
-    assert pictures.shape == (6, 3, SIZE.pixels, SIZE.pixels)
-    assert all((known - p.flatten()).abs().amax(1).min() < 1e-6 for p in pictures)
-
-
-def test_films_that_are_too_short_are_refused_in_a_sentence(tmp_path: Path) -> None:
-    np.savez(tmp_path / "0.npz", frames=np.zeros((2, 8, 8, 3), np.uint8))
-    (tmp_path / "shots.json").write_text(json.dumps([{"file": "0.npz", "words": {}}]))
-    with pytest.raises(SystemExit, match="has 2 frames, 4 are needed"):
-        read_films(tmp_path, SIZE)
+def test_the_decoder_alone_learns_so_that_latents_stay(films: Films, tmp_path: Path) -> None:
+    facts = {"minutes": 0.002, "rate": 1e-3, "decay": 0, "batch": 4, "stage": "decoder", "loaders": 0}
+    facts |= {"device": CPU, "size": SIZE, "vocabulary": FIRST, "films": films}
+    write_tokenizer(tmp_path / "tokenizer")
+    train.train_autoencoder(Namespace(work=tmp_path, start=STARTER, **facts))
+    before = load_file(STARTER / "vae/diffusion_pytorch_model.safetensors")
+    after = torch.load(tmp_path / "autoencoder.pt", weights_only=True)["weights"]
+    changed = {
+        n.partition(".")[2]
+        for n, w in after.items()
+        if not torch.equal(w, before[n.partition(".")[2]].float())
+    }
+    assert changed
+    assert all(name.startswith(("decoder", "post_quant_conv")) for name in changed)
 
 
 def test_training_goes_on_from_the_shipped_weights_where_there_is_no_checkpoint(tmp_path: Path) -> None:
