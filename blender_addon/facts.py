@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from . import strips
-from .backend.api.bases import architecture
+from .backend.api.bases import STARTER, architecture
 from .backend.api.library import expand_user
 from .backend.api.presets import FILE, checkpoints_of, of_step, read_preset
 from .backend.errors import UserError
 
-STARTER = Path(__file__).parent / "backend" / "starter" / "weights"
 LORAS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 SUBJECT = "X*"  # in the words of learned looks: a new word, which a prompt must say
 Window = tuple[int, float]  # frames and frames per second of the clips that a base makes and learns from

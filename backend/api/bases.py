@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+STARTER = Path(__file__).parents[1] / "starter" / "weights"
 
 
 def architecture(config: Mapping[str, Any]) -> str:

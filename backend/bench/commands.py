@@ -23,11 +23,12 @@ def starter(
     inverted: Annotated[int, typer.Option(min=1, help="Clips that are inverted and sampled again.")] = 8,
 ) -> None:
     """How well the starter follows its prompts, against the world that it was taught."""
-    from backend.bench.starter import WEIGHTS, bench_starter
+    from backend.api.bases import STARTER
+    from backend.bench.starter import bench_starter
 
     asked = {"sampling_steps": steps, "guidance": guidance}
     settings = {name: value for name, value in asked.items() if value is not None}
-    typer.echo(bench_starter(base or WEIGHTS, prompts, seed, inverted, out, **settings))
+    typer.echo(bench_starter(base or STARTER, prompts, seed, inverted, out, **settings))
 
 
 @app.command()

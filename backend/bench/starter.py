@@ -28,7 +28,6 @@ from backend.starter.data import encode
 from backend.starter.judge import Verdict, judge
 from backend.starter.world import VOCABULARIES, Shot, Vocabulary, caption, render, sample_shot
 
-WEIGHTS = Path(__file__).parents[1] / "starter/weights"
 LOOKS = ("background", "colour", "subject", "count")
 MOVES = ("motion", "camera")
 SHOWN = 24  # clips on the contact sheet

@@ -9,12 +9,11 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-from backend.api.bases import architecture
+from backend.api.bases import STARTER, architecture
 from backend.api.library import expand_user
 from backend.errors import UserError
 from backend.families.base import Fingerprint
 
-STARTER = Path(__file__).parents[1] / "starter" / "weights"
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # The pipeline's parts, and of each weight the safetensors or, where a repository has none, the .bin.
 PARTS = ("model_index.json", "*/config.json", "scheduler/*", "tokenizer/*", "restage.json")

@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
+from backend.api.bases import STARTER
 from backend.bench.learned_scores import Scorer
 from backend.bench.methods import cell_folder, plan_of, write_reference
 from backend.bench.perceptual import ALEXNET, Lpips, alexnet_features
 from backend.bench.rows import TRIALS
 from backend.bench.table import write_table
 from backend.errors import UserError
-from backend.families.weights import STARTER
 
 CHANNELS = (64, 192, 384, 256, 256)  # of AlexNet's convolutions
 

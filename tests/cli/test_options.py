@@ -196,6 +196,19 @@ def test_another_file_of_whatever_is_learned_from_makes_another_job(tmp_path: Pa
     assert options.named(request).job != named.job
 
 
+def test_another_version_of_the_starter_makes_another_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [Learn(job="", clips=(), motion="m", out="/o", base=base) for base in ("starter", "a/b")]
+    before = [options.named(request) for request in requests]
+    assert [options.named(request) for request in requests] == before
+    (tmp_path / "restage.json").write_text('{"version": 99}')
+    monkeypatch.setattr(options, "STARTER", tmp_path)
+    starter, other = (options.named(request) for request in requests)
+    assert starter.job != before[0].job
+    assert other == before[1]
+
+
 def test_a_base_that_is_fetched_while_learning_makes_no_other_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from backend.api.bases import STARTER
 from backend.api.library import default_library
 from backend.errors import UserError
 from backend.families.profile import read_profile
 from backend.families.unet3d import UNet3D
-from backend.families.weights import STARTER, find_base, fingerprint
+from backend.families.weights import find_base, fingerprint
 from tests.families.hub import serving
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
+from backend.api.bases import STARTER
 from backend.families.unet3d import bypass_temporal
-from backend.families.weights import STARTER
 from backend.starter import loop, train
 from backend.starter.data import GROUP, Bank, drawn_ahead, write_bank
 from backend.starter.films import Films
