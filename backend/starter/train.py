@@ -187,7 +187,7 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def main() -> None:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -219,7 +219,11 @@ def main() -> None:
     parser.add_argument("--films", type=Path, help="a folder of shots filmed in Blender")
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--frames", type=int, default=8)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = _arguments()
     args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
     if args.moving is not None:
         args.vocabulary = replace(args.vocabulary, camera_share=args.moving)
