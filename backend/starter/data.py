@@ -24,8 +24,8 @@ from .world.shots import HELD_OUT_SHARE, Words
 
 CHUNK = 1024
 """Clips in one file of the bank."""
-REMEMBERED = 256
-"""Batches of pictures that may be shown again."""
+REMEMBERED = 32768
+"""The last so many pictures that were drawn may be shown again."""
 DRAWN = 64
 """Clips that are drawn and encoded together."""
 GROUP = 8
@@ -89,11 +89,13 @@ def drawn_ahead(
 def shown_again(
     pictures: Iterator[tuple[torch.Tensor, torch.Tensor]], times: int, rng: random.Random
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Each batch `times` times, mirrored every other time, between others of the last REMEMBERED ones."""
+    """After each batch `times` - 1 random ones of the last REMEMBERED pictures', every other one mirrored."""
     remembered: list[tuple[torch.Tensor, torch.Tensor]] = []
     for batch in pictures:
         yield batch
-        remembered = [*remembered[1 - REMEMBERED :], batch]
+        # Copied: what a loader hands over takes up shared memory and open files.
+        remembered.append((batch[0].clone(), batch[1].clone()))
+        del remembered[: -max(1, REMEMBERED // len(batch[0]))]
         for turn in range(times - 1):
             again, masks = rng.choice(remembered)
             yield (again.flip(-1), masks.flip(-1)) if turn % 2 == 0 else (again, masks)
@@ -148,15 +150,13 @@ def write_bank(
     films: Films | None = None,
     loaders: int = 0,
 ) -> None:
-    """Render and encode `chunks` files of `chunk` clips each, and `films`; finished files are kept.
+    """Render and encode `chunks` files of `chunk` clips (some times 2 · GROUP) each, then `films`; finished
+    files are kept.
 
     Clips are drawn on the CPU by `loaders` processes, on `device` without any: docs/log.md has what each is
     good for.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
-        latents = [_encoded(autoencoder, some) for some in films.frames.split(DRAWN)]
-        _write_chunk(folder / "film.npz", latents, films.shots)
     mine = range(workers.rank(), chunks, workers.count())
     numbers = [number for number in mine if not (folder / f"{number:04}.npz").exists()]
     clips = _Clips(numbers, chunk, size, vocabulary, torch.device("cpu") if loaders else device)
@@ -164,6 +164,9 @@ def write_bank(
     for number in numbers:
         latents = [_encoded(autoencoder, next(drawn)) for _ in range(0, chunk, DRAWN)]
         _write_chunk(folder / f"{number:04}.npz", latents, clips.shots_of(number))
+    if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
+        latents = [_encoded(autoencoder, some) for some in films.frames.split(DRAWN)]
+        _write_chunk(folder / "film.npz", latents, films.shots)
 
 
 def _perhaps_wandering(rng: random.Random, shot: Shot) -> Shot:

@@ -2,11 +2,12 @@
 
 Stages, in order; each goes on from its own last checkpoint in DIR:
 
-    autoencoder   pictures ↔ latents; at the end the latents' scale is measured and a bank of clips encoded
-    decoder       the same, its encoder held fast: a UNet that was trained on its latents still fits
+    autoencoder   pictures ↔ latents
+    bank          clips drawn and encoded, their scale measured
     stills        UNet and text encoder on single frames, temporal layers bypassed: words for looks
     positions     every layer is told where its frames and pixels lie, once
     clips         all of the UNet on whole clips: words for motion; a bank may be written meanwhile
+    decoder       the autoencoder again, its encoder held fast: the UNet still fits its latents
     export        write a diffusers pipeline folder, weights in fp16
 """
 
@@ -45,7 +46,7 @@ MARKED_AT = 900
 PARTS = {"autoencoder": "vae", "unet": "unet", "text_encoder": "text_encoder"}
 """Where a pipeline folder keeps what the stages train."""
 SHOWN = 6
-"""How often stage `autoencoder` shows what loaders draw: a GPU learns about so many times as fast."""
+"""About how often stage `autoencoder` shows what loaders draw: a GPU learns so many times as fast."""
 PICTURES_PER_CLIP = 4
 """Single frames that take the place of one clip in a batch: they cost about as much."""
 
@@ -98,7 +99,8 @@ def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
 
 def train_autoencoder(args: argparse.Namespace) -> None:
     checkpoint = autoencoder_checkpoint(args)
-    take_up(checkpoint, args)
+    # The encoder to hold fast is the averaged one, which encoded the bank.
+    take_up(checkpoint, args, averaged=args.stage == "decoder")
     seed = checkpoint.step * workers.count() + workers.rank()
     pictures = drawn_ahead(seed, args.batch, args.size, args.vocabulary, args.loaders)
     if args.loaders:  # they are there for a GPU, which outruns them

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from backend.starter import data
 from backend.starter.data import GROUP, Bank, drawn_ahead, shown_again, write_bank
 from backend.starter.films import Films, read_films
 from backend.starter.models import Size, new_autoencoder
@@ -66,14 +67,25 @@ def test_a_bank_is_the_same_whoever_draws_it(tmp_path: Path) -> None:
     assert torch.equal(here.latents, there.latents)
 
 
-def test_what_is_shown_again_was_drawn_and_is_mirrored_with_its_mask() -> None:
-    drawn = [(torch.rand(1, 3, 2, 4), torch.rand(1, 1, 2, 4)) for _ in range(4)]
-    shown = list(shown_again(iter(drawn), 3, random.Random(0)))
-    assert len(shown) == 3 * len(drawn)
-    assert all(a is b for a, b in zip(shown[::3], drawn, strict=True))
+def test_what_is_shown_again_was_drawn_lately_and_is_mirrored_with_its_mask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(data, "REMEMBERED", 2 * 3)  # pictures: two batches of three
+    drawn = [(torch.rand(3, 3, 2, 4), torch.rand(3, 1, 2, 4)) for _ in range(8)]
+    shown = list(shown_again(iter(drawn), 5, random.Random(0)))
+    assert len(shown) == 5 * len(drawn)
+    assert all(a is b for a, b in zip(shown[::5], drawn, strict=True))
+    ages = set()
     for turn, (pictures, masks) in enumerate(shown):
-        known = [(p.flip(-1), m.flip(-1)) if turn % 3 == 1 else (p, m) for p, m in drawn[: turn // 3 + 1]]
-        assert any(torch.equal(pictures, p) and torch.equal(masks, m) for p, m in known)
+        number, mirrored = turn // 5, turn % 5 in (1, 3)
+        for age, (p, m) in enumerate(reversed(drawn[: number + 1])):
+            if torch.equal(pictures, p.flip(-1) if mirrored else p):
+                assert torch.equal(masks, m.flip(-1) if mirrored else m)
+                ages.add(age)
+                break
+        else:
+            pytest.fail("shown, but never drawn")
+    assert ages == {0, 1}
 
 
 def test_films_stand_in_the_bank_beside_the_worlds_own_clips(films: Films, tmp_path: Path) -> None:

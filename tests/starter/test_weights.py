@@ -2,37 +2,36 @@
 
 import json
 import random
-from pathlib import Path
 
 import pytest
 import torch
 
+from backend.api.bases import STARTER
 from backend.bench.starter import decibels, load, round_trip, sample
 from backend.starter.data import encode
 from backend.starter.export import PROFILE
 from backend.starter.world import Shot, backwards, caption, render, sample_shot, shows
 from backend.starter.world.vocabulary import BACKGROUNDS
 
-WEIGHTS = Path(__file__).parents[2] / "backend/starter/weights"
 MIB = 2**20
 
 
 def test_no_file_is_over_16_mib_and_all_of_them_under_24() -> None:
-    sizes = [file.stat().st_size for file in WEIGHTS.rglob("*") if file.is_file()]
+    sizes = [file.stat().st_size for file in STARTER.rglob("*") if file.is_file()]
     assert max(sizes) <= 16 * MIB
     assert sum(sizes) <= 24 * MIB
 
 
 def test_the_profile_says_what_the_folder_holds() -> None:
-    profile = json.loads((WEIGHTS / "restage.json").read_text(encoding="utf-8"))
+    profile = json.loads((STARTER / "restage.json").read_text(encoding="utf-8"))
     assert profile["schema"] == 1
-    unet = json.loads((WEIGHTS / "unet/config.json").read_text(encoding="utf-8"))
+    unet = json.loads((STARTER / "unet/config.json").read_text(encoding="utf-8"))
     assert profile["width"] == profile["height"] == 8 * unet["sample_size"]
     assert {key: profile[key] for key in PROFILE} == PROFILE, "a new export would say something else"
 
 
 def test_diffusers_loads_it_and_the_same_seed_gives_the_same_clip() -> None:
-    pipeline = load(WEIGHTS)
+    pipeline = load(STARTER)
     clips = [
         sample(pipeline, ["a red ball over a green field moving left"], frames=8, steps=2, guidance=3, seed=1)
         for _ in range(2)
@@ -43,18 +42,18 @@ def test_diffusers_loads_it_and_the_same_seed_gives_the_same_clip() -> None:
 
 def test_the_autoencoder_gives_the_worlds_pictures_back() -> None:
     frames = render([sample_shot(seed) for seed in range(16)], size=64, frames=1).frames
-    back = round_trip(load(WEIGHTS), frames)
+    back = round_trip(load(STARTER), frames)
     assert decibels(frames.flatten(0, 1), back.flatten(0, 1)).mean() > 26
 
 
 def test_it_was_taught_the_whole_world() -> None:
-    assert json.loads((WEIGHTS / "restage.json").read_text(encoding="utf-8"))["vocabulary"] == "full"
+    assert json.loads((STARTER / "restage.json").read_text(encoding="utf-8"))["vocabulary"] == "full"
 
 
 @torch.no_grad()
 def cost_of_opposite_words(shots: list[Shot]) -> float:
     """How much more the mean square error of v is at t = 750, where a clip's motion is decided."""
-    pipeline = load(WEIGHTS)
+    pipeline = load(STARTER)
     frames = render(shots, size=64, frames=8).frames
     latents = encode(pipeline.vae, frames).transpose(1, 2)
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
