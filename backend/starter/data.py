@@ -165,7 +165,7 @@ def write_bank(
         latents = [_encoded(autoencoder, next(drawn)) for _ in range(0, chunk, DRAWN)]
         _write_chunk(folder / f"{number:04}.npz", latents, clips.shots_of(number))
     if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
-        latents = [_encoded(autoencoder, some) for some in films.frames.split(DRAWN)]
+        latents = [_encoded(autoencoder, some) for some in torch.split(films.frames, DRAWN)]
         _write_chunk(folder / "film.npz", latents, films.shots)
 
 
