@@ -49,7 +49,7 @@ def test_the_command_measures_the_starter_and_writes_its_table(
     figures = json.loads(out.read_text())
     assert figures["prompts"] == 8
     assert figures["shares"]["ceiling"]["background"]["mean"] == 1
-    assert figures["autoencoder_db"]["mean"] > 30
+    assert figures["autoencoder_db"]["mean"] > 26
     assert figures["inversion_db"]["count"] == 1
     assert figures["seconds_a_clip"] > 0
     assert "held out" in out.with_suffix(".md").read_text()
