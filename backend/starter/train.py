@@ -180,11 +180,11 @@ def export_folder(args: argparse.Namespace) -> None:
 
 STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
     "autoencoder": train_autoencoder,
-    "decoder": train_autoencoder,
     "bank": train_bank,
     "stills": train_denoiser,
     "positions": give_positions,
     "clips": train_denoiser,
+    "decoder": train_autoencoder,
     "export": export_folder,
 }
 

@@ -200,6 +200,25 @@ def test_groups_that_are_not_full_give_a_loss_too(films: Films, tmp_path: Path, 
         assert few.loss(4, random.Random(0), stills=stills).isfinite()
 
 
+def test_loaders_draw_for_both_stages_and_their_pictures_are_shown_again(
+    films: Films, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def again(pictures: object, times: int, rng: object) -> object:
+        asked.append(("pictures", times))
+        return pictures
+
+    monkeypatch.setattr(train, "shown_again", again)
+    monkeypatch.setattr(train, "write_bank", lambda *_, loaders, **__: asked.append(("clips", loaders)))
+    facts = {"minutes": 0.001, "rate": 1e-3, "decay": 0, "batch": 4, "start": STARTER, "work": tmp_path}
+    facts |= {"device": CPU, "size": SIZE, "vocabulary": FIRST, "films": films, "chunks": 1, "loaders": 1}
+    args = Namespace(stage="autoencoder", **facts)
+    train.train_autoencoder(args)
+    train.train_bank(args)
+    assert asked == [("pictures", train.SHOWN), ("clips", 1)]
+
+
 def test_the_decoder_alone_learns_so_that_latents_stay(films: Films, tmp_path: Path) -> None:
     facts = {"minutes": 0.003, "rate": 1e-2, "decay": 0, "batch": 4, "loaders": 0, "work": tmp_path}
     facts |= {"device": CPU, "size": SIZE, "vocabulary": FIRST, "films": films, "start": STARTER}
