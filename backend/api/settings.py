@@ -20,9 +20,6 @@ Compare = Literal["noise", "clip", "prediction"]
 Steps = Mapping[str, int]  # quality → learning steps
 
 
-CAPTION_HELP = 'Learned under: "a ball moving in a circle", "moving in a circle", or all words'
-
-
 # ------------------------------------------------------------------ what several methods share
 
 
@@ -50,6 +47,11 @@ def rate_(paper: float) -> Any:
 def coarse_(paper: float) -> Any:
     help = "0 draws timesteps evenly; towards 1 favours high noise, where motion is decided"
     return limited(None, 0.0, 1.0, help, paper=paper)
+
+
+def caption_(paper: Wording) -> Any:
+    help = 'Learned under: "a ball moving in a circle", "moving in a circle", or all words'
+    return open_choice(paper, help)
 
 
 def loss_(paper: Loss) -> Any:
@@ -129,7 +131,7 @@ class Vmc:
 
     loss: Loss | None = loss_("motion cosine")
     compare: Compare | None = compare_("noise")
-    caption: Wording = described("without looks", CAPTION_HELP)
+    caption: Wording | None = caption_("without looks")
     layers: Layers | None = layers_("qkv")
     rank: int | None = rank_(16)
     alpha: float | None = alpha_(1.0)
@@ -173,7 +175,7 @@ class MotionToken:
 
     token: str = described("pll", "The rare word that V* in the motion's words stands for")
     learn_token: bool = described(False, "Learn the word's embedding too; it copies more of the looks")
-    caption: Wording = described("without looks", CAPTION_HELP)
+    caption: Wording | None = caption_("without looks")
     regularization: Literal["given clips", "sampled clips", "none"] = described(
         "given clips", "Clips of related motions that keep the base from forgetting; sampled ones do worse"
     )

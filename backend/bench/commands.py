@@ -69,7 +69,7 @@ def stacked(
         "bench/stacked"
     ),
     base: str = "starter",
-    prompts: Annotated[int, typer.Option(min=1)] = 3,
+    prompts: Annotated[int, typer.Option(min=1, max=3)] = 3,
     seeds: Annotated[int, typer.Option(min=1)] = 2,
     steps: Annotated[int | None, typer.Option(min=1, help="Learning steps, instead of the base's.")] = None,
 ) -> None:

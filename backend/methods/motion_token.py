@@ -60,7 +60,7 @@ class RareToken(Method):
         return motion if token.casefold() in motion.casefold().split() else f"{motion} {token}".strip()
 
     def caption(self, looks: str, motion: str) -> str:
-        return captioned(self.settings.caption, looks, motion)
+        return captioned(chosen(self.settings.caption), looks, motion)
 
     def still_caption(self, looks: str) -> str:
         """ "a brown dog on grass" → "a X* dog"."""

@@ -36,7 +36,7 @@ class MotionDistillation(Method):
         self.adapters = (Adapter("motion", TEMPORAL[chosen(s.layers)], chosen(s.rank), chosen(s.alpha)),)
 
     def caption(self, looks: str, motion: str) -> str:
-        return captioned(self.settings.caption, looks, motion)  # section 3.2
+        return captioned(chosen(self.settings.caption), looks, motion)  # section 3.2
 
     def stages(self, steps: int) -> tuple[Stage, ...]:
         learn = {"motion": self.learning_rate}

@@ -24,9 +24,14 @@ PROFILE = {
     "steps": STEPS,
     "learn": {  # what was measured best: docs/log.md
         "CustomizeAVideo": LAYERS | {"learning_rate": 1e-3, "absorber_learning_rate": 5e-4},
-        "Vmc": LAYERS | {"learning_rate": 2e-3, "compare": "prediction", "follow": 0.3},
+        # Without looks ("whole" keeps them) a caption is none that it was taught: docs/log.md.
+        "Vmc": LAYERS | {"learning_rate": 2e-3, "compare": "prediction", "caption": "whole", "follow": 0.3},
         "MotionDirector": LAYERS | {"learning_rate": 1e-3, "steps": STEPS},
-        "MotionToken": {"learning_rate": 1e-3, "steps": {"draft": 200, "normal": 400, "best": 1500}},
+        "MotionToken": {
+            "learning_rate": 1e-3,
+            "caption": "whole",
+            "steps": {"draft": 200, "normal": 400, "best": 1500},
+        },
     },
 }
 

@@ -68,4 +68,8 @@ def test_the_caption_is_the_motion_with_who_moves_alone_or_whole():
     seen = ("a red ball over a green field", "moving in a circle")
     assert method().caption(*seen) == "a ball moving in a circle"
     assert method(caption="motion only").caption(*seen) == "moving in a circle"
-    assert method(caption="whole").caption(*seen) == "a red ball over a green field moving in a circle"
+    whole = resolved(Vmc(), {"caption": "whole"})  # as a base's profile may ask for
+    assert (
+        MotionDistillation(whole, Material()).caption(*seen)
+        == "a red ball over a green field moving in a circle"
+    )
