@@ -6,6 +6,8 @@ from typing import Any
 from ..errors import UserError
 from .settings import CustomizeAVideo, Method, MotionDirector, MotionToken
 
+# What MotionDirector's temporal path alone reads.
+OF_MOTION = ("loss", "compare", "beta", "layers", "rank", "alpha", "learning_rate", "coarse", "follow")
 NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     (
         CustomizeAVideo,
@@ -66,6 +68,12 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         lambda s: s.learns == "looks" and s.keep_looks,
         "Only the looks are learned, so that nothing is left to keep beside them.",
         "Learn the motion, or do not ask to keep the looks.",
+    ),
+    (
+        MotionDirector,
+        lambda s: s.learns == "looks" and any(getattr(s, name) is not None for name in OF_MOTION),
+        "Only the looks are learned, and there are settings of the motion.",
+        f"Learn the motion, or leave open {', '.join(OF_MOTION[:-1])} and {OF_MOTION[-1]}.",
     ),
     (
         MotionToken,

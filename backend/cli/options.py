@@ -281,7 +281,7 @@ def named(request: R) -> R:
             facts = path.stat()
             digest.update(repr((str(path), facts.st_size, facts.st_mtime_ns)).encode())
     if isinstance(request, Learn) and request.base == "starter":
-        for path in (STARTER / "restage.json", *STARTER.glob("unet/*.safetensors")):
+        for path in (STARTER / "restage.json", *sorted(STARTER.glob("*/*.safetensors"))):
             digest.update(path.read_bytes())  # small; another version may lie there with the same dates
     kind = type(request).__name__.lower()
     return dataclasses.replace(request, job=f"{kind}-{digest.hexdigest()[:16]}")

@@ -56,14 +56,16 @@ def random_pictures(
         )
         for _ in range(count)
     ]
-    crops = count // 4
-    whole = render(shots[crops:], size=size.pixels, frames=1, device=device)
-    large = render(shots[:crops], size=2 * size.pixels, frames=1, device=device)
-    rows, columns = (
-        slice(start, start + size.pixels) for start in (rng.randrange(size.pixels) for _ in "yx")
-    )
-    pictures = torch.cat((whole.frames[:, 0], large.frames[:, 0, :, rows, columns]))
-    return pictures * 2 - 1, torch.cat((whole.masks, large.masks[:, :, rows, columns]))
+    whole = render(shots[count // 4 :], size=size.pixels, frames=1, device=device)
+    pictures, masks = [whole.frames[:, 0]], [whole.masks]
+    if cropped := shots[: count // 4]:
+        large = render(cropped, size=2 * size.pixels, frames=1, device=device)
+        rows, columns = (
+            slice(start, start + size.pixels) for start in (rng.randrange(size.pixels) for _ in "yx")
+        )
+        pictures.append(large.frames[:, 0, :, rows, columns])
+        masks.append(large.masks[:, :, rows, columns])
+    return torch.cat(pictures) * 2 - 1, torch.cat(masks)
 
 
 class _Pictures(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):

@@ -202,16 +202,16 @@ def test_another_version_of_the_starter_makes_another_job(
     requests = [Learn(job="", clips=(), motion="m", out="/o", base=base) for base in ("starter", "a/b")]
     before = [options.named(request) for request in requests]
     assert [options.named(request) for request in requests] == before
-    (tmp_path / "unet").mkdir()
     (tmp_path / "restage.json").write_text('{"version": 99}')
     monkeypatch.setattr(options, "STARTER", tmp_path)
     jobs = {before[0].job}
-    for weights in (b"one", b"two"):
-        (tmp_path / "unet" / "model.safetensors").write_bytes(weights)
+    for part, weights in (("unet", b"one"), ("unet", b"two"), ("vae", b"one")):
+        (tmp_path / part).mkdir(exist_ok=True)
+        (tmp_path / part / "model.safetensors").write_bytes(weights)
         starter, other = (options.named(request) for request in requests)
         jobs.add(starter.job)
         assert other == before[1]
-    assert len(jobs) == 3
+    assert len(jobs) == 4
 
 
 def test_a_base_that_is_fetched_while_learning_makes_no_other_job(

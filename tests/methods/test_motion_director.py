@@ -107,9 +107,11 @@ def test_several_clips_are_not_followed_and_learn_longer():
         ({"beta": 2.0, "loss": "mse"}, "the loss has no debiasing"),
         ({"spatial_rest": 1.0, "keep_looks": True}, "rest in every step"),
         ({"learns": "looks", "keep_looks": True}, "Only the looks are learned"),
+        ({"learns": "looks", "rank": 4}, "there are settings of the motion"),
     ],
 )
 def test_settings_that_make_no_sense_together_are_refused_in_a_sentence(settings, complaint):
     with pytest.raises(UserError, match=complaint):
         check_sense(MotionDirector(**settings))
     check_sense(MotionDirector(beta=2.0))
+    check_sense(MotionDirector(learns="looks", spatial_rank=4, spatial_learning_rate=1e-3, variants=4))
