@@ -1,6 +1,7 @@
 """`restage bench stacked`: the motion of a subject and that of a camera, each learned alone, in one clip.
 
-Beside what the base makes stands the ceiling: the world's own clips that have both. Goes on where it was stopped: what is learned or made already stays.
+Beside what the base makes stands the ceiling: the world's own clips that have both. It goes on where it was
+stopped: what is learned or made already stays.
 """
 
 import json
