@@ -13,6 +13,7 @@ import bpy
 from . import facts, sources, stack, strips
 from .backend.api.library import default_library
 from .backend.api.protocol import Compute, Edit, Finish, Generate, Learn, Request, Sampling
+from .backend.api.sense import check_sense
 from .backend.api.values import from_plain, to_plain
 from .backend.errors import UserError
 from .properties import METHODS, NOT_ASKED, set_value, set_values, value_of, values_of
@@ -36,11 +37,20 @@ def why_not_learn(context: Any) -> str:
     strip = strips.active_strip(scene)
     settings = scene.restage
     if sources.only_looks(settings) and sources.listed(settings):
-        return why_not_base(scene) or sources.why_not(settings)
-    reason = strips.why_not_a_source(strip) or why_not_base(scene) or sources.why_not(settings)
+        return why_not_base(scene) or why_not_method(settings)
+    reason = strips.why_not_a_source(strip) or why_not_base(scene) or why_not_method(settings)
     if reason or sources.only_looks(settings):
         return reason
     return "" if strip.restage.motion.strip() else "Write how it moves first"
+
+
+def why_not_method(settings: Any) -> str:
+    """Why what is listed and set makes no sense with the method."""
+    try:
+        check_sense(values_of(METHODS[settings.method], getattr(settings, settings.method)))
+    except UserError as error:
+        return str(error)
+    return sources.why_not(settings)
 
 
 def why_not_generate(context: Any) -> str:

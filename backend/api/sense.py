@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import UserError
 from .settings import CustomizeAVideo, Method, MotionDirector, MotionToken
 
-# What MotionDirector's temporal path alone reads.
+# What MotionDirector's temporal path alone reads, of what may be left open.
 OF_MOTION = ("loss", "compare", "beta", "layers", "rank", "alpha", "learning_rate", "coarse", "follow")
 NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     (
@@ -73,7 +73,7 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         MotionDirector,
         lambda s: s.learns == "looks" and any(getattr(s, name) is not None for name in OF_MOTION),
         "Only the looks are learned, and there are settings of the motion.",
-        f"Learn the motion, or leave open {', '.join(OF_MOTION[:-1])} and {OF_MOTION[-1]}.",
+        "Learn the motion, or leave to the base all but the settings of the looks and the variants.",
     ),
     (
         MotionToken,

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
+from backend.api.bases import shipped
 from backend.api.library import write_whole
 from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Quality
 from backend.bench.measures import measured
@@ -88,8 +89,8 @@ def plan_of(
 
 def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:
     """Run every cell of the plan that is not finished yet."""
-    settings = {"base": plan.base, "quality": plan.quality, "steps": plan.steps}
-    keep_to(plan.out, **settings, prompts=plan.prompts, seeds=plan.seeds)
+    settings = {"quality": plan.quality, "steps": plan.steps}
+    keep_to(plan.out, plan.base, **settings, prompts=plan.prompts, seeds=plan.seeds)
     trials = [t for t in TRIALS if t.name in plan.trials]
     cells = [(row, trial) for trial in trials for row in plan.rows]
     for done, (row, trial) in enumerate(cells):
@@ -100,8 +101,10 @@ def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:
     progress("done", len(cells), len(cells))
 
 
-def keep_to(folder: Path, **settings: Any) -> None:
-    """Note what a bench is run with. Raises UserError when its folder holds one of other settings."""
+def keep_to(folder: Path, base: str, **settings: Any) -> None:
+    """Note what a bench is run with. Raises UserError when its folder holds one of other settings, or of
+    another starter."""
+    settings |= {"base": base, "shipped": shipped(base)}
     noted = folder / "settings.json"
     if not noted.exists():
         write_whole(noted, json.dumps(settings).encode())

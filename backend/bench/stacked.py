@@ -27,8 +27,8 @@ CAMERA = Trial("pan", Shot(subject="heart", colour="purple", background="checker
 # Which motions act, and how strongly. The base may know a pan by words: what words alone do stands beside.
 WAYS = {"words": (0.0, 0.0), "subject": (1.0, 0.0), "camera": (0.0, 1.0), "both": (1.0, 1.0)}
 FOLLOWED = 0.8
-# Other subjects, colours and grounds than the references'. On these grounds a camera is found at 64 pixels;
-# on fields, skies and stripes often not even that of the world's own clips.
+# Other subjects, colours and grounds than the references'. On these grounds a camera is found at 64 pixels
+# through the starter's autoencoder; on fields, skies and stripes often not that of the world's own clips.
 SHOWN_ON = (
     Shot(subject="star", colour="blue", background="brick wall"),
     Shot(subject="box", colour="orange", background="tiled floor"),
@@ -42,7 +42,7 @@ def bench_stacked(
     """Learn both, make clips each way; write and return the table. `out` is a folder."""
     run = Run(out / "job", library, lambda *_: None, lambda *_: None, lambda: "")
     run.folder.mkdir(parents=True, exist_ok=True)
-    keep_to(out, base=base, steps=steps)
+    keep_to(out, base, steps=steps, shown_on=[caption(shot).looks for shot in SHOWN_ON])
     trials = (SUBJECT, CAMERA)
     motions = [_learned(trial, out, base, steps, run) for trial in trials]
     references = [at_base_rate(write_reference(out / "references", trial, 0)) for trial in trials]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 
 from backend.api import protocol
-from backend.api.bases import STARTER
+from backend.api.bases import shipped
 from backend.api.library import default_library
 from backend.api.protocol import (
     BALANCE_HELP,
@@ -280,9 +280,8 @@ def named(request: R) -> R:
         if path.is_file():
             facts = path.stat()
             digest.update(repr((str(path), facts.st_size, facts.st_mtime_ns)).encode())
-    if isinstance(request, Learn) and request.base == "starter":
-        for path in (STARTER / "restage.json", *sorted(STARTER.glob("*/*.safetensors"))):
-            digest.update(path.read_bytes())  # small; another version may lie there with the same dates
+    if isinstance(request, Learn):
+        digest.update(shipped(request.base).encode())
     kind = type(request).__name__.lower()
     return dataclasses.replace(request, job=f"{kind}-{digest.hexdigest()[:16]}")
 

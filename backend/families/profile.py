@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from backend.api.settings import Method
+from backend.api.values import check, from_plain
 from backend.errors import UserError
 
 STEPS = {"draft": 100, "normal": 300, "best": 600}  # the paper gives none: they "depend on the clip" (B.3)
@@ -48,11 +50,14 @@ def read_profile(folder: Path, name: str, pixels: int | None) -> Profile:
 
 
 def _check(profile: Profile) -> None:
-    """Raises ValueError for what is no clip or no number of steps."""
+    """Raises ValueError or UserError for what is no clip, no number of steps, or no setting of a method."""
     for name in COUNTS:
         value = getattr(profile, name)
         if type(value) is not int or value < 1:
             raise ValueError(f"{name} is {value!r}, not a whole number from 1")
+    for method, own in profile.learn.items():
+        settings = {key: value for key, value in own.items() if key != "steps"}
+        check(from_plain(Method, {"type": method, **settings}, "learn"))
     if profile.fps <= 0:
         raise ValueError(f"fps is {profile.fps}, not above 0")
 

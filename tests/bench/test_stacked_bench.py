@@ -1,13 +1,21 @@
 """The bench of two motions in one clip."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
-from backend.bench.methods import write_reference
-from backend.bench.stacked import CAMERA
+from backend.api import bases
+from backend.api.bases import STARTER
+from backend.bench.methods import at_base_rate, keep_to, write_reference
+from backend.bench.stacked import CAMERA, SHOWN_ON, SUBJECT
+from backend.bench.starter import load, round_trip
 from backend.cli.main import app
+from backend.errors import UserError
+from backend.media.motion import layer_fidelity
+from backend.starter.world import Shot, render
 
 
 def test_it_learns_two_motions_and_says_how_closely_each_is_followed(toy_base: Path, tmp_path: Path) -> None:
@@ -29,3 +37,24 @@ def test_it_learns_two_motions_and_says_how_closely_each_is_followed(toy_base: P
     assert acted == [("pan", 1.0)]
     assert asked["words"]["request"]["motions"] == []
     assert asked["words"]["request"]["prompt"].endswith("moving in a circle while the camera pans left")
+
+
+@pytest.mark.parametrize("shot", SHOWN_ON, ids=lambda shot: shot.background)
+def test_on_its_grounds_both_motions_are_found_through_the_starters_autoencoder(
+    shot: Shot, tmp_path: Path
+) -> None:
+    both = replace(shot, motion=SUBJECT.shot.motion, camera=CAMERA.shot.camera)
+    back = round_trip(load(STARTER), render([both], size=64, frames=8, fps=8).frames)[0]
+    frames = (back.movedim(1, -1) * 255).round().byte().numpy()
+    references = [at_base_rate(write_reference(tmp_path, trial, 0)) for trial in (SUBJECT, CAMERA)]
+    assert min(layer_fidelity(*references, frames)) > 0.9
+
+
+def test_a_folder_of_another_starter_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_to(tmp_path / "bench", "starter", steps=1)
+    keep_to(tmp_path / "bench", "starter", steps=1)
+    monkeypatch.setattr(bases, "STARTER", tmp_path)
+    with pytest.raises(UserError, match="other settings"):
+        keep_to(tmp_path / "bench", "starter", steps=1)

@@ -216,6 +216,9 @@ def learned(movie: Path) -> dict[str, Any]:
     bpy.context.scene.sequence_editor.active_strip = None
     seen["stills alone"] = [requests.why_not_learn(bpy.context), given_to(requests.learn(bpy.context))]
     seen["their title"] = requests.learn(bpy.context).title
+    settings().MotionDirector.own_rank = True
+    seen["a rank for looks alone"] = requests.why_not_learn(bpy.context)
+    settings().MotionDirector.own_rank = False
     text = folder / "notes.txt"
     text.write_text("no picture")
     seen["no picture"] = said(

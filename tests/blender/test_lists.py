@@ -68,6 +68,8 @@ def lists_are_sent(seen: dict[str, object]) -> None:
         "vmc": {"clips": [MOVIE], "stills": [], "regular": []},
         "stills alone": ["", {"clips": [], "stills": [STILL], "regular": []}],
         "their title": "Looks: a dog",
+        "a rank for looks alone": "Only the looks are learned, and there are settings of the motion."
+        " Learn the motion, or leave to the base all but the settings of the looks and the variants.",
         "no picture": "notes.txt is neither a movie nor a picture that can be read. Choose an MP4 or MOV, or"
         " a PNG or JPEG.",
         "nothing selected": "No strip is selected. Select movie or image strips in the sequencer.",

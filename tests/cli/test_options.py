@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.api import bases
 from backend.api.protocol import Clip, Finish, Generate, Key, Learn, Looks, Motion, Rate, Sampling
 from backend.api.settings import CustomizeAVideo
 from backend.cli import options
@@ -203,11 +204,15 @@ def test_another_version_of_the_starter_makes_another_job(
     before = [options.named(request) for request in requests]
     assert [options.named(request) for request in requests] == before
     (tmp_path / "restage.json").write_text('{"version": 99}')
-    monkeypatch.setattr(options, "STARTER", tmp_path)
+    monkeypatch.setattr(bases, "STARTER", tmp_path)
     jobs = {before[0].job}
-    for part, weights in (("unet", b"one"), ("unet", b"two"), ("vae", b"one")):
-        (tmp_path / part).mkdir(exist_ok=True)
-        (tmp_path / part / "model.safetensors").write_bytes(weights)
+    for part, weights in (
+        ("unet/w.safetensors", b"one"),
+        ("unet/w.safetensors", b"two"),
+        ("tokenizer/t.json", b""),
+    ):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        (tmp_path / part).write_bytes(weights)
         starter, other = (options.named(request) for request in requests)
         jobs.add(starter.job)
         assert other == before[1]

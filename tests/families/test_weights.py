@@ -117,9 +117,12 @@ def test_the_starter_is_found_by_its_name(tmp_path):
         ({"width": "256"}, "width is '256'"),
         ({"fps": "24/0"}, "cannot be read"),
         ({"fps": -8}, "fps is -8"),
+        ({"learn": {"Vmc": {"caption": "everything"}}}, "caption.*'everything'"),
+        ({"learn": {"Vmc": {"rank": 0}}}, "Rank is 0"),
+        ({"learn": {"Vcm": {}}}, "Vcm"),
     ],
 )
-def test_a_profile_that_makes_no_clip_is_refused_in_a_sentence(
+def test_a_profile_that_makes_no_clip_or_sets_what_no_method_has_is_refused_in_a_sentence(
     said: dict[str, object], wrong: str, tmp_path: Path
 ) -> None:
     (tmp_path / "restage.json").write_text(json.dumps({"schema": 1, "name": "odd"} | said))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import mse_loss
 
-from backend.api.sense import check_sense
+from backend.api.sense import OF_MOTION, check_sense
 from backend.api.settings import STEPS, MotionDirector, resolved
 from backend.errors import UserError
 from backend.methods.base import Material, Step
@@ -107,11 +107,17 @@ def test_several_clips_are_not_followed_and_learn_longer():
         ({"beta": 2.0, "loss": "mse"}, "the loss has no debiasing"),
         ({"spatial_rest": 1.0, "keep_looks": True}, "rest in every step"),
         ({"learns": "looks", "keep_looks": True}, "Only the looks are learned"),
-        ({"learns": "looks", "rank": 4}, "there are settings of the motion"),
     ],
 )
 def test_settings_that_make_no_sense_together_are_refused_in_a_sentence(settings, complaint):
     with pytest.raises(UserError, match=complaint):
         check_sense(MotionDirector(**settings))
     check_sense(MotionDirector(beta=2.0))
+
+
+@pytest.mark.parametrize("name", OF_MOTION)
+def test_settings_of_the_motion_are_refused_where_only_looks_are_learned(name):
+    paper = getattr(resolved(MotionDirector(), {}), name)
+    with pytest.raises(UserError, match="there are settings of the motion"):
+        check_sense(MotionDirector(learns="looks", **{name: paper}))
     check_sense(MotionDirector(learns="looks", spatial_rank=4, spatial_learning_rate=1e-3, variants=4))

@@ -32,6 +32,11 @@ def test_the_papers_values_are_the_defaults():
     assert method().words == ()  # the token's own embedding does not learn
 
 
+def test_a_base_may_ask_for_another_caption():
+    whole = RareToken(resolved(MotionToken(), {"caption": "whole"}), PEOPLE)
+    assert whole.caption("a tall man in a hall", "doing the pll") == "a tall man in a hall doing the pll"
+
+
 def test_the_layers_are_those_of_the_paper():
     """All temporal layers and the keys and values of words: 570.9 M of a ModelScope-size UNet."""
     with torch.device("meta"):

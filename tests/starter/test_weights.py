@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from backend.api.bases import STARTER
+from backend.api.settings import MotionToken, Vmc, resolved
 from backend.bench.starter import decibels, load, round_trip, sample
+from backend.families.profile import read_profile
 from backend.starter.data import encode
 from backend.starter.export import PROFILE
 from backend.starter.world import Shot, backwards, caption, render, sample_shot, shows
@@ -28,6 +30,13 @@ def test_the_profile_says_what_the_folder_holds() -> None:
     unet = json.loads((STARTER / "unet/config.json").read_text(encoding="utf-8"))
     assert profile["width"] == profile["height"] == 8 * unet["sample_size"]
     assert {key: profile[key] for key in PROFILE} == PROFILE, "a new export would say something else"
+
+
+@pytest.mark.parametrize("kind", [Vmc, MotionToken])
+def test_methods_that_cut_captions_learn_under_whole_ones(kind: type) -> None:
+    """Of clips it was taught whole captions only; without looks neither method learned a circle."""
+    profile = read_profile(STARTER, "starter", None)
+    assert resolved(kind(), profile.learn[kind.__name__]).caption == "whole"
 
 
 def test_diffusers_loads_it_and_the_same_seed_gives_the_same_clip() -> None:

@@ -169,7 +169,7 @@ def test_every_subject_colour_and_background_is_drawn() -> None:
     assert {s.background for s in shots} == set(BACKGROUNDS)
 
 
-@pytest.mark.parametrize("count", [1, 3, 4])
+@pytest.mark.parametrize("count", [1, 3])
 def test_batches_may_be_too_small_for_crops(count: int) -> None:
     pictures, masks = random_pictures(random.Random(0), count, Size(pixels=32), torch.device("cpu"))
     assert (pictures.shape, masks.shape) == ((count, 3, 32, 32), (count, 1, 32, 32))
