@@ -30,6 +30,8 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     2: lambda content: content,  # and 3: checkpoints
 }
 
+Kind = Literal["camera", "subject", "style"]
+
 
 @value
 class BaseWeights:
@@ -48,7 +50,7 @@ class Preset:
     title: str
     motion: str  # how it moves, in words; added to prompts that do not say it; empty for looks
     looks: str = ""  # what was seen in the reference
-    kind: Literal["camera", "subject", "style"] = "subject"
+    kind: Kind = "subject"  # what moves, or only looks
     method: Method | None = CustomizeAVideo()  # None where the motion was learned elsewhere
     steps: int | None = limited(300, 1, 100_000, "Learning steps; None where nobody knows")
     seed: int = limited(0, 0, 2**31 - 1)

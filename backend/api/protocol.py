@@ -49,11 +49,13 @@ __all__ = [
     "per_frame",
 ]
 
-VERSION = 4
+VERSION = 5
 Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
+Stacking = Literal["added", "apart"]
 FOLLOW_HELP = "Start: 1 is the inverted latent of the clip a motion was learned from, 0 fresh noise"
+STACKING_HELP = "A camera's and a subject's motion: added up, or apart, each in its place, at 2.5 times the time"
 BALANCE = 0.0  # measured (docs/log.md): full balance drowns the other motion instead
 BALANCE_HELP = "0 adds several motions as they were learned; towards 1 they change each layer equally much"
 
@@ -130,6 +132,7 @@ class Sampling:
     height: int | None = limited(None, 32, 2048, "Height in pixels")
     steps: int | None = limited(None, 1, 1000, "Denoising steps")
     guidance: float | None = limited(None, 0.0, 50.0, "Classifier-free guidance; 1 is without")
+    stacking: Stacking | None = described(None, STACKING_HELP)
     rate: Rate | None = None  # of the written file; None is the base's
     length: int | None = limited(None, 1, 100_000, "Frames of the written file; None keeps the base's tempo")
 

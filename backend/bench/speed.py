@@ -33,7 +33,7 @@ from backend.tasks import generate
 from backend.tasks.bases import open_base
 from backend.tasks.course import make_optimizer, make_scaler, take_step
 from backend.tasks.prepare import prepare, seeded
-from backend.tasks.prompted import read_prompt
+from backend.tasks.prompted import guided, read_prompt
 from backend.tasks.run import Run
 
 WARM_UP = 3  # steps that are not timed: allocations, threads, kernels chosen
@@ -100,12 +100,13 @@ def measure_generating(request: Learn, family: Family, run: Run, plain: bool, st
         inject(family, motion)
     s = generate.native(Sampling(), family)
     prompted = read_prompt(family, f"a blue star over a brown ground {request.motion}", s.guidance)
+    predict = guided(family, prompted)
     acts = learning(family.denoiser, (), (motion.name,)) if plain else contextlib.nullcontext()
     with merged(family.denoiser, [] if plain else [lora]), acts:
-        generate.make_clip(family, prompted, generate.clip_noise(family, s, 0), replace(s, steps=2), run)
+        generate.make_clip(family, predict, generate.clip_noise(family, s, 0), replace(s, steps=2), run)
         start = time.perf_counter()
         for seed in range(steps):
-            generate.make_clip(family, prompted, generate.clip_noise(family, s, seed), s, run)
+            generate.make_clip(family, predict, generate.clip_noise(family, s, seed), s, run)
         synchronize(family)
     return {"seconds": (time.perf_counter() - start) / steps}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.api.library import write_whole
-from backend.api.protocol import Clip, Generate, Learn, Motion
+from backend.api.protocol import Clip, Generate, Learn, Motion, Sampling, Stacking
 from backend.bench.intervals import Mean, mean_of
 from backend.bench.methods import at_base_rate, keep_to, write_reference
 from backend.bench.rows import Trial, trial_named, words_of
@@ -24,8 +24,15 @@ from backend.tasks.run import Run
 
 SUBJECT = trial_named("circle")
 CAMERA = Trial("pan", Shot(subject="heart", colour="purple", background="checkered floor", camera="pan left"))
-# Which motions act, and how strongly. The base may know a pan by words: what words alone do stands beside.
-WAYS = {"words": (0.0, 0.0), "subject": (1.0, 0.0), "camera": (0.0, 1.0), "both": (1.0, 1.0)}
+# Which motions act, how strongly, and how together. The base may know a pan by words: what words alone do
+# stands beside.
+WAYS: dict[str, tuple[float, float, Stacking]] = {
+    "words": (0.0, 0.0, "added"),
+    "subject": (1.0, 0.0, "added"),
+    "camera": (0.0, 1.0, "added"),
+    "both, added": (1.0, 1.0, "added"),
+    "both, apart": (1.0, 1.0, "apart"),
+}
 FOLLOWED = 0.8
 # Other subjects, colours and grounds than the references'. On these grounds a camera is found at 64 pixels
 # through the starter's autoencoder; on fields, skies and stripes often not that of the world's own clips.
@@ -55,10 +62,12 @@ def bench_stacked(
         for seed, way in product(range(seeds), WAYS):
             path = out / f"{number}-{seed}-{way}.mp4"
             if not path.exists():
-                acting = [Motion(path=str(m), strength=s) for m, s in zip(motions, WAYS[way], strict=True)]
+                *strengths, stacking = WAYS[way]
+                acting = [Motion(path=str(m), strength=s) for m, s in zip(motions, strengths, strict=True)]
                 words = [words_of(trial)[1] for trial in trials] if way == "words" else []
                 perform(Generate(job="bench", prompt=" ".join([caption(shot).looks, *words]), out=str(path),
-                                 base=base, seed=seed, motions=tuple(m for m in acting if m.strength)),
+                                 base=base, seed=seed, motions=tuple(m for m in acting if m.strength),
+                                 sampling=Sampling(stacking=stacking)),
                         run)  # fmt: skip
             made = at_base_rate(path)
             found[way].append(layer_fidelity(references[0], references[1], made))

@@ -114,6 +114,7 @@ def generate(
     out: o.OutFile,
     motion: o.Motions = [],  # noqa: B006
     balance: o.Balance = BALANCE,
+    stacking: o.Stacked = None,
     lora: o.Looks = [],  # noqa: B006
     follow: Annotated[float | None, o.option("--follow", metavar="0..1", help=FOLLOW_HELP)] = None,
     base: o.Base = "starter",
@@ -137,7 +138,9 @@ def generate(
         job="", prompt=prompt, out=o.absolute(out), motions=tuple(o.motion(m, library) for m in motion),
         base=o.base(base), seed=seed, count=count, balance=balance, follow=follow,
         looks=tuple(o.looks(text) for text in lora),
-        sampling=o.sampling(size, fps, frames=frames, length=length, steps=steps, guidance=guidance),
+        sampling=o.sampling(
+            size, fps, frames=frames, length=length, steps=steps, guidance=guidance, stacking=stacking
+        ),
         finish=o.finish(finish),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
@@ -154,6 +157,7 @@ def edit(
     follow: Annotated[float, o.option("--follow", metavar="0..1", help="How closely.")] = 1.0,
     motion: o.Motions = [],  # noqa: B006
     balance: o.Balance = BALANCE,
+    stacking: o.Stacked = None,
     lora: o.Looks = [],  # noqa: B006
     base: o.Base = "starter",
     first: o.First = 0,
@@ -179,7 +183,7 @@ def edit(
         follow=follow, motions=tuple(o.motion(m, library) for m in motion), base=o.base(base), seed=seed,
         count=count, inversion_steps=inversion_steps, balance=balance,
         looks=tuple(o.looks(text) for text in lora),
-        sampling=o.sampling(size, fps, length=length, guidance=guidance),
+        sampling=o.sampling(size, fps, length=length, guidance=guidance, stacking=stacking),
         finish=o.finish(finish),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip

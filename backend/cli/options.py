@@ -68,6 +68,7 @@ Size = Annotated[str | None, option("--size", metavar="WxH", help="Pixels; the b
 Fps = Annotated[str | None, option("--fps", help="Of the written file: 24, 23.976 or 24000/1001.")]
 SampleSteps = Annotated[int | None, option("--steps", help="Denoising steps.")]
 Guidance = Annotated[float | None, option("--guidance", help="Classifier-free guidance; 1 is without.")]
+Stacked = Annotated[protocol.Stacking | None, option("--stacking", help=f"{protocol.STACKING_HELP}.")]
 First = Annotated[int, option("--from", metavar="FRAME", help="First frame of the clip that is used.")]
 Used = Annotated[int | None, option("--frames", help="Frames of the clip that are used; all unless given.")]
 Device = Annotated[str, option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]

@@ -4,8 +4,9 @@ import json
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from backend.api.protocol import Stacking
 from backend.api.settings import Method
 from backend.api.values import check, from_plain
 from backend.errors import UserError
@@ -28,6 +29,7 @@ class Profile:
     sampling_steps: int = 30
     inversion_steps: int = 50
     guidance: float = 9.0
+    stacking: Stacking = "added"  # as all four papers do
     version: int = 0
     steps: dict[str, int] = field(default_factory=lambda: dict(STEPS))  # by quality
     learn: dict[str, dict[str, Any]] = field(default_factory=dict)  # method → settings
@@ -58,6 +60,8 @@ def _check(profile: Profile) -> None:
     for method, own in profile.learn.items():
         settings = {key: value for key, value in own.items() if key != "steps"}
         check(from_plain(Method, {"type": method, **settings}, "learn"))
+    if profile.stacking not in get_args(Stacking):
+        raise ValueError(f"stacking is {profile.stacking!r}, not {' or '.join(get_args(Stacking))}")
     if profile.fps <= 0:
         raise ValueError(f"fps is {profile.fps}, not above 0")
 

@@ -26,6 +26,7 @@ __all__ = [
     "CameraPath",
     "Movement",
     "Subject",
+    "camera_alone",
     "camera_moves",
     "camera_path",
     "fidelity_bounds",
@@ -175,6 +176,11 @@ def camera_moves(found: Movement) -> tuple[str, ...]:
     if abs(near) < PARALLAX:
         return name, going
     return (going, name) if _even(shift[name]) else (going,)
+
+
+def camera_alone(found: Movement) -> bool:
+    """Whether the camera is all that moves, as far as the background tells."""
+    return camera_moves(found)[0] != "still" and not found.before.moves
 
 
 def _zooms(zoom: Array, before: Subject) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ PROFILE = {
     "version": 7,
     "sampling_steps": 25,
     "guidance": 4.0,
+    "stacking": "apart",
     "steps": STEPS,
     "learn": {  # what was measured best: docs/log.md
         "CustomizeAVideo": LAYERS | {"learning_rate": 1e-3, "absorber_learning_rate": 5e-4},

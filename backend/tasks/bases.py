@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +13,7 @@ from backend.api.library import expand_user
 from backend.api.presets import Preset, of_step, read_preset
 from backend.api.protocol import Compute, Looks, Motion, per_frame
 from backend.diffusion.adapters import Lora, State, fits
-from backend.diffusion.stacking import Part, balanced, stacked
+from backend.diffusion.stacking import Part, balanced
 from backend.diffusion.tensors import read_tensors
 from backend.diffusion.tokens import NO_TOKENS, whole
 from backend.errors import UserError
@@ -109,17 +108,13 @@ def load_looks(looks: Sequence[Looks], family: Family) -> list[LoadedLooks]:
 Acting = LoadedMotion | LoadedLooks
 
 
-@contextmanager
-def acting(family: Family, acted: Sequence[Acting], frames: int, balance: float) -> Iterator[None]:
-    """Inside the block motions, balanced among themselves, and looks act on clips of that many frames."""
-
-    def parts(motion: bool) -> list[Part]:
-        chosen = [one for one in acted if one.is_motion == motion]
-        return [Part(x.lora, per_frame(x.asked.strength, x.asked.curve, frames)) for x in chosen]
-
-    everything = [*balanced(parts(True), balance), *parts(False)]
-    with stacked(family.denoiser, everything, family.frame_layer):
-        yield
+def parts_of(acted: Sequence[Acting], frames: int, balance: float) -> list[Part]:
+    """What of each acts on clips of that many frames, motions balanced among themselves."""
+    parts = [Part(x.lora, per_frame(x.asked.strength, x.asked.curve, frames)) for x in acted]
+    motions = [i for i, one in enumerate(acted) if one.is_motion]
+    for i, part in zip(motions, balanced([parts[i] for i in motions], balance), strict=True):
+        parts[i] = part
+    return parts
 
 
 def read_lora(path: Path) -> tuple[State, float]:

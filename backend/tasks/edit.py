@@ -8,11 +8,10 @@ import numpy as np
 
 from backend.api.protocol import Edit
 from backend.diffusion.sampling import follow_source
-from backend.tasks.bases import Acting, acting, load_looks, load_motions, open_base
+from backend.tasks.bases import Acting, load_looks, load_motions, open_base
 from backend.tasks.finish import second_base
 from backend.tasks.following import inverted_latent
-from backend.tasks.generate import check_output, clip_noise, make_clip, native, write_results
-from backend.tasks.prompted import read_prompt
+from backend.tasks.generate import acting_on, check_output, clip_noise, make_clip, native, write_results
 from backend.tasks.run import Result, Run
 
 
@@ -26,15 +25,15 @@ def edit(request: Edit, run: Run) -> Result:
     steps = request.inversion_steps or request.sampling.steps or family.profile.inversion_steps
     s = replace(s, steps=steps)
     second = second_base(request, (s.width, s.height), family, run)
-    prompted = read_prompt(family, request.prompt, s.guidance, motions)
+    acts = acting_on(request, s, family, motions, looks)
     inverted = inverted_latent(family, request.clip, s.frames, (s.width, s.height), steps, run)
     acted: list[Acting] = [*motions, *looks]
 
     def made() -> Generator[np.ndarray[Any, Any]]:
-        with acting(family, acted, s.frames, request.balance):
+        with acts as predict:
             for i in range(request.count):
                 noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)
-                yield make_clip(family, prompted, noise, s, run)
+                yield make_clip(family, predict, noise, s, run)
 
     outputs = write_results(request, made(), s, family, second, acted, run)
     return Result(outputs, tuple(one.note for one in acted if one.note))

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from backend.api.protocol import Edit, Generate
 from backend.diffusion.sampling import ddim_sample
-from backend.diffusion.tokens import NO_TOKENS, whole
+from backend.diffusion.stacking import stacked
+from backend.diffusion.tokens import NO_TOKENS
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media.finishing import larger
-from backend.tasks.bases import Acting, LoadedMotion, acting, open_base
+from backend.tasks.bases import Acting, LoadedMotion, open_base, parts_of
 from backend.tasks.prepare import latent_noise
-from backend.tasks.prompted import Prompted, guided, read_prompt
+from backend.tasks.prompted import Prompted, guided, read_prompt, without_words
 from backend.tasks.run import Run
 
 SECOND = 2**32  # between the seeds of a clip and of its second pass: the same noise would only bring it back
@@ -69,9 +70,9 @@ def finished(
     motions, prompt = [one for one in acted if isinstance(one, LoadedMotion)], request.prompt
     if not same:  # ordinary words still say how it moves; it does not know the new ones
         new = [word for motion in motions for word in motion.tokens]
-        acted, motions, prompt = [], [_in_ordinary_words(motion) for motion in motions], _without(new, prompt)
+        acted, motions, prompt = [], [_in_ordinary_words(motion) for motion in motions], without_words(new, prompt)
     prompted = read_prompt(second, prompt, second.profile.guidance, motions)
-    with acting(second, acted, len(made[0]), request.balance):
+    with stacked(second.denoiser, parts_of(acted, len(made[0]), request.balance), second.frame_layer):
         for i, frames in enumerate(made):
             which = f"clip {i + 1} of {len(made)}" if len(made) > 1 else ""
             enlarged = larger(frames, request.finish.factor)
@@ -81,14 +82,8 @@ def finished(
 
 
 def _in_ordinary_words(motion: LoadedMotion) -> LoadedMotion:
-    preset = replace(motion.preset, motion=_without(motion.tokens, motion.preset.motion))
+    preset = replace(motion.preset, motion=without_words(motion.tokens, motion.preset.motion))
     return replace(motion, preset=preset, tokens=NO_TOKENS)
-
-
-def _without(words: Iterable[str], text: str) -> str:
-    for word in words:
-        text = whole(word).sub(" ", text)
-    return " ".join(text.split())
 
 
 def second_pass(

@@ -1,7 +1,7 @@
 """Prompt and motions → clips. Previews while learning are made by the same `make_clip`."""
 
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.api.protocol import Edit, Generate, Rate, Sampling
+from backend.api.protocol import Edit, Generate, Rate, Sampling, Stacking
 from backend.api.values import to_plain
-from backend.diffusion.sampling import ddim_sample, follow_source
+from backend.diffusion.sampling import Predict, ddim_sample, follow_source
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
 from backend.media.finishing import smoothed
-from backend.tasks.bases import Acting, LoadedMotion, acting, load_looks, load_motions, open_base
+from backend.tasks.bases import Acting, LoadedLooks, LoadedMotion, load_looks, load_motions, open_base, parts_of
 from backend.tasks.finish import finished, second_base
 from backend.tasks.following import followed, inverted_latent
 from backend.tasks.prepare import latent_noise
-from backend.tasks.prompted import Prompted, guided, read_prompt
 from backend.tasks.run import Result, Run
+from backend.tasks.stacking import added, apart
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Native:
     height: int
     steps: int
     guidance: float
+    stacking: Stacking
     rate: Fraction  # of the written file
     length: int | None  # frames of the written file; None keeps the base's tempo
 
@@ -52,21 +53,37 @@ def generate(request: Generate, run: Run) -> Result:
     follow, clip = followed(request, motions)
     size = (s.width, s.height)
     second = second_base(request, size, family, run)
-    prompted = read_prompt(family, request.prompt, s.guidance, motions)
+    acts = acting_on(request, s, family, motions, looks)
     inverted = inverted_latent(family, clip, s.frames, size, s.steps, run) if clip else None
     acted: list[Acting] = [*motions, *looks]
 
     def made() -> Generator[np.ndarray[Any, Any]]:
-        with acting(family, acted, s.frames, request.balance):
+        with acts as predict:
             for i in range(request.count):
                 which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
                 noise = clip_noise(family, s, request.seed + i)
                 if inverted is not None:
                     noise = follow_source(inverted, noise, follow)
-                yield make_clip(family, prompted, noise, s, run, which)
+                yield make_clip(family, predict, noise, s, run, which)
 
     outputs = write_results(replace(request, follow=follow), made(), s, family, second, acted, run)
     return Result(outputs, tuple(one.note for one in acted if one.note))
+
+
+def acting_on(
+    request: Generate | Edit,
+    s: Native,
+    family: Family,
+    motions: Sequence[LoadedMotion],
+    looks: Sequence[LoadedLooks],
+) -> AbstractContextManager[Predict]:
+    """Reads the prompt at once. Inside the block → what is predicted under it with all that acts.
+
+    Apart only where motions of a camera and of a subject act; all else is added up.
+    """
+    how = apart if s.stacking == "apart" and {"camera", "subject"} <= {m.preset.kind for m in motions} else added
+    parts = parts_of([*motions, *looks], s.frames, request.balance)
+    return how(family, request.prompt, s.guidance, motions, parts)
 
 
 def check_output(out: str, prompt: str) -> None:
@@ -96,6 +113,7 @@ def native(sampling: Sampling, family: Family) -> Native:
         height=height,
         steps=sampling.steps or p.sampling_steps,
         guidance=p.guidance if sampling.guidance is None else sampling.guidance,
+        stacking=sampling.stacking or p.stacking,
         rate=sampling.rate.fraction() if sampling.rate else p.fps,
         length=sampling.length,
     )
@@ -107,12 +125,12 @@ def clip_noise(family: Family, s: Native, seed: int) -> Tensor:
 
 
 def make_clip(
-    family: Family, prompted: Prompted, noise: Tensor, s: Native, run: Run, note: str = ""
+    family: Family, predict: Predict, noise: Tensor, s: Native, run: Run, note: str = ""
 ) -> np.ndarray[Any, Any]:
     """Noise (1, C, F, h, w) → (F, H, W, 3) uint8 RGB, with whatever adapters act at the moment."""
     with torch.no_grad():
         latents = ddim_sample(
-            guided(family, prompted),
+            predict,
             noise,
             family.schedule(s.steps),
             family.path,

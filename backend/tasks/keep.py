@@ -14,6 +14,7 @@ from backend.api.presets import (
     FILE,
     REFERENCE,
     BaseWeights,
+    Kind,
     Preset,
     preview_of,
     replace_folder,
@@ -25,6 +26,7 @@ from backend.errors import UserError
 from backend.families.base import Family
 from backend.families.lora_files import diffusers_file, model_spec
 from backend.media import clips
+from backend.media.motion import camera_alone, movement
 from backend.media.pictures import png
 from backend.methods.base import Adapter, Method
 from backend.tasks.checkpoints import VECTORS, Learned, States
@@ -88,7 +90,7 @@ def _holdings(request: Learn, family: Family, method: Method, learned: Learned) 
         title=request.title,
         motion=request.motion if method.kind != "style" else "",
         looks=shown[0].looks,
-        kind=method.kind,
+        kind=_kind(request, family, method),
         method=request.method,
         steps=request.steps or 1,
         seed=request.seed,
@@ -103,6 +105,15 @@ def _holdings(request: Learn, family: Family, method: Method, learned: Learned) 
         title = f"Looks: {beside.looks}" if beside.looks else f"Looks of {request.title}"
         looks = replace(motion, title=title, motion="", looks=beside.looks, kind="style", follow=0.0)
         yield Holding(looks, shown[beside.clip], (weights(learned.end, beside.adapter, beside.word),))
+
+
+def _kind(request: Learn, family: Family, method: Method) -> Kind:
+    """Whose motion it is: the camera's where that is all that moves in the first clip."""
+    if method.kind == "style":
+        return "style"
+    p = family.profile
+    frames = read_source(request.clips[0], family, (p.width, p.height), p.frames)
+    return "camera" if camera_alone(movement(frames)) else "subject"
 
 
 def _write(request: Learn, family: Family, holding: Holding, out: Path) -> None:

@@ -15,7 +15,7 @@ from backend.media import clips
 from backend.media.pictures import png, tiled
 from backend.tasks import generate
 from backend.tasks.bases import with_motion_words
-from backend.tasks.prompted import Prompted, read_prompt
+from backend.tasks.prompted import Prompted, guided, read_prompt
 from backend.tasks.run import Run
 
 STEPS = 8
@@ -41,8 +41,8 @@ class Previews:
         s = generate.native(Sampling(steps=STEPS), self.family)
         noise = generate.clip_noise(self.family, s, self.request.seed)
         with learning(self.family.denoiser, learn=(), act=(adapter,)):
-            prompted = self._read(tokens)
-            frames = generate.make_clip(self.family, prompted, noise, s, self.run, "preview")
+            predict = guided(self.family, self._read(tokens))
+            frames = generate.make_clip(self.family, predict, noise, s, self.run, "preview")
         self.family.release("pixels")
         path = self.picture(step).with_suffix(".mp4")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Prompts as the base reads them, and guidance by them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -40,6 +40,35 @@ def read_prompt(
     both = family.embed([with_motion_words(prompt, said), ""], {**brought, **tokens})
     family.release("text")
     return Prompted(both[:1], both[1:], guidance)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The prompt twice: with the words of cameras' motions alone, and with those of subjects'."""
+
+    camera: Prompted
+    subject: Tensor  # (1, L, D)
+
+
+def read_apart(family: Family, prompt: str, guidance: float, motions: Sequence[LoadedMotion]) -> Apart:
+    """As `read_prompt`; the words of cameras' motions are taken out of what subjects' act under, and back."""
+    said, brought = _brought(prompt, motions)
+    words: dict[str, list[str]] = {"camera": [], "subject": [], "style": []}
+    for motion, own in zip(motions, said, strict=True):
+        words[motion.preset.kind].append(own)
+    texts = [
+        with_motion_words(without_words(words[other], prompt), words[own])
+        for own, other in (("camera", "subject"), ("subject", "camera"))
+    ]
+    read = family.embed([*texts, ""], brought)
+    family.release("text")
+    return Apart(Prompted(read[:1], read[2:], guidance), read[1:2])
+
+
+def without_words(words: Iterable[str], text: str) -> str:
+    """The text, where it says one of them, without it."""
+    said = [word.strip() for word in words if word.strip()]
+    return " ".join(whole(*said).sub(" ", text).split()) if said else text
 
 
 def _brought(prompt: str, motions: Sequence[LoadedMotion]) -> tuple[list[str], dict[str, Tensor]]:
@@ -94,11 +123,15 @@ def guided(family: Family, prompted: Prompted) -> Predict:
     def predict(x: Tensor, t: Tensor) -> Tensor:
         if prompted.guidance == 1:
             return family.predict(x, t, prompted.text)
-        if family.plan.mode == "low":  # half the memory, one after the other
-            empty, text = family.predict(x, t, prompted.empty), family.predict(x, t, prompted.text)
-        else:
-            both = torch.cat([prompted.empty, prompted.text])
-            empty, text = family.predict(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+        empty, text = predicted(family, x, t, prompted.empty, prompted.text)
         return empty + prompted.guidance * (text - empty)
 
     return predict
+
+
+def predicted(family: Family, x: Tensor, t: Tensor, *texts: Tensor) -> Sequence[Tensor]:
+    """What the base predicts of x (1, C, F, h, w) under each text (1, L, D)."""
+    if family.plan.mode == "low":  # a fraction of the memory, one after the other
+        return [family.predict(x, t, text) for text in texts]
+    count = len(texts)
+    return family.predict(torch.cat([x] * count), torch.cat([t] * count), torch.cat(texts)).chunk(count)
