@@ -7,7 +7,7 @@ from bpy.types import Menu
 
 from . import over_time, pictures
 from .backend.api.presets import preview_of
-from .drawing import PREVIEW, wrapped
+from .drawing import PREVIEW, draw_field, wrapped
 from .over_time import Span
 from .session import session
 
@@ -26,6 +26,7 @@ def draw_stack(layout: Any, settings: Any, span: Span | str) -> None:
     row.operator("restage.motion_open", text="", icon="FILE_FOLDER")
     if len(settings.motions) > 1:
         column.prop(settings, "balance", slider=True)
+        draw_field(column, settings.sampling, "stacking")
     column = layout.column(align=True)
     column.label(text="Look like")
     for i, looks in enumerate(settings.looks):
@@ -43,6 +44,8 @@ def draw_row(column: Any, settings: Any, acting: Any) -> Any:
     """The slider, with its keyframe while it changes over time, and the toggle for that; → the row."""
     row = column.row(align=True)
     row.alert = bool(session.why_not_motion(settings, acting))
+    if session.is_cameras(acting):
+        row.label(text="", icon="VIEW_CAMERA")
     row.prop(acting, "strength", text=acting.title, slider=True)
     if acting.over_time:
         row.prop_decorator(acting, "strength")
@@ -107,6 +110,9 @@ class RESTAGE_MT_motion(Menu):  # type: ignore[misc]
             text = f"Export for {program}"
             export = self.layout.operator("restage.motion_export", text=text, icon="EXPORT")
             export.folder, export.format, export.step = folder, name, motion.step
+        if learned and learned.kind != "style":
+            text = f"It Is a {'Subject' if session.is_cameras(motion) else 'Camera'}'s Motion"
+            self.layout.operator("restage.motion_whose", text=text, icon="VIEW_CAMERA").folder = folder
         self.layout.operator("restage.open", text="Open Its Folder", icon="FILE_FOLDER").path = folder
 
 

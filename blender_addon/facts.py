@@ -9,7 +9,7 @@ from typing import Any
 from . import strips
 from .backend.api.bases import STARTER, architecture
 from .backend.api.library import expand_user
-from .backend.api.presets import FILE, checkpoints_of, of_step, read_preset
+from .backend.api.presets import FILE, Kind, checkpoints_of, of_step, read_preset
 from .backend.errors import UserError
 
 LORAS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
@@ -36,6 +36,7 @@ class Learned:
     architectures: frozenset[str]  # empty where only the backend can tell
     say: str = ""  # what a prompt must say for it to be seen
     steps: int = 0  # of learning; 0 where nobody knows
+    kind: Kind = "style"  # what moves; of somebody's LoRA nothing
     checkpoints: tuple[int, ...] = ()  # after how many of them it was kept, to choose instead of the end
 
 
@@ -95,6 +96,7 @@ def learned_in(folder: Path) -> Learned | None:
         frozenset(w.architecture for w in preset.weights) or frozenset({"none"}),
         preset.looks if SUBJECT in preset.looks else "",
         preset.steps or 0,
+        preset.kind,
         tuple(checkpoints_of(preset)),
     )
 

@@ -92,6 +92,19 @@ class RESTAGE_OT_motion_export(Asking):
         return exchange.export_motion(context, self.folder, self.filepath, self.format, self.step)
 
 
+class RESTAGE_OT_motion_whose(OfScene):
+    """Say that it is the other's, where what was measured in its clip is wrong: the two may act apart"""
+
+    bl_idname, bl_label = "restage.motion_whose", "Whose Motion It Is"
+    __annotations__ = {"folder": StringProperty(options={"HIDDEN", "SKIP_SAVE"})}
+
+    def execute(self, context: Any) -> set[str]:
+        done = attempt(self, lambda: stack.give_to_other(Path(self.folder)))
+        session.motions.pop(self.folder, None)
+        session.look()
+        return done
+
+
 class RESTAGE_OT_looks_open(OfScene):
     """Let somebody's LoRA for images, from a file, act on how new clips look"""
 
@@ -128,6 +141,7 @@ CLASSES = (
     RESTAGE_OT_motion_open,
     RESTAGE_OT_motion_import,
     RESTAGE_OT_motion_export,
+    RESTAGE_OT_motion_whose,
     RESTAGE_OT_looks_open,
     RESTAGE_FH_motion,
     RESTAGE_FH_looks,

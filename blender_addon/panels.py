@@ -148,7 +148,7 @@ class RESTAGE_PT_make_options(Tab):
             layout.prop(settings, name)
         draw_field(layout, settings, "start")
         for f in dataclasses.fields(Sampling):
-            if f.name not in NOT_ASKED:
+            if f.name not in (*NOT_ASKED, "stacking"):  # which stands below the motions
                 draw_field(layout, settings.sampling, f.name)
         draw_field(layout, settings, "inversion_steps")
 

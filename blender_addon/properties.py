@@ -22,9 +22,9 @@ from .backend.api.settings import Method
 OWN = "own_"  # before a field's name: whether the artist sets it, for fields that may be None
 SOURCES = ("clips", "stills", "regular")  # lists of what is learned from besides the active strip
 NOT_ASKED = ("rate", "length")  # of Sampling: the scene says them
-STARTS = {  # where a number that a base has its own value for stands before the artist moves it
+STARTS = {  # where what a base has its own value for stands before the artist moves it
     "frames": 16, "width": 256, "height": 256, "steps": 30, "guidance": 9.0, "inversion_steps": 50,
-    "follow": 1.0,
+    "follow": 1.0, "stacking": "apart",
 }  # fmt: skip
 
 

@@ -86,6 +86,10 @@ class Session:
         learned = self.motions.get(row.path)
         return learned.checkpoints if learned else ()
 
+    def is_cameras(self, row: Any) -> bool:
+        learned = self.motions.get(row.path)
+        return learned is not None and learned.kind == "camera"
+
     def must_say(self, settings: Any, row: Any) -> str:
         """What the prompt does not say and must for these looks to be seen; nothing when it does."""
         learned = self.motions.get(row.path)

@@ -1,12 +1,13 @@
 """The rows of motions and looks that act on new clips → what requests say of them, and back."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from . import over_time, strips
-from .backend.api.presets import read_preset
+from .backend.api.presets import read_preset, write_preset
 from .backend.api.protocol import Edit, Generate, Looks, Motion
 from .backend.errors import UserError
 from .facts import Base, is_lora
@@ -95,3 +96,15 @@ def add_file(rows: Any, name: str) -> None:
 def remove(scene: Any, name: str, index: int) -> None:
     over_time.forget(scene, name, index)
     getattr(scene.restage, name).remove(index)
+
+
+def give_to_other(folder: Path) -> None:
+    """A camera's motion becomes a subject's, or back. Raises UserError when it cannot be changed."""
+    preset = read_preset(folder)
+    try:
+        write_preset(folder, replace(preset, kind="subject" if preset.kind == "camera" else "camera"))
+    except OSError as error:
+        raise UserError(
+            f"The motion {preset.title!r} cannot be changed: {error.strerror}.",
+            "See who may write its folder.",
+        ) from error

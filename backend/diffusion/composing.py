@@ -37,9 +37,10 @@ def composed(guided: Tensor, camera: Tensor, subject: Tensor, guidance: float) -
 
 
 def where_most(effect: Tensor, share: float) -> Tensor:
-    """1 at that share of each frame's places where `effect` (B, C, F, h, w) is largest, else 0: (B, 1, F, h, w).
+    """1 at that share of each frame's places where `effect` (B, C, F, h, w) is largest, else 0.
 
-    Its size is the norm over channels, as a mean over a place and its neighbours: one place alone is noise.
+    → (B, 1, F, h, w). The size is the norm over channels, as a mean over a place and its neighbours, because
+    that of one place alone is noise.
     """
     size = effect.float().square().sum(1).sqrt()  # (B, F, h, w)
     smooth = avg_pool2d(pad(size, (1, 1, 1, 1), mode="replicate"), kernel_size=3, stride=1)

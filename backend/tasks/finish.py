@@ -70,7 +70,8 @@ def finished(
     motions, prompt = [one for one in acted if isinstance(one, LoadedMotion)], request.prompt
     if not same:  # ordinary words still say how it moves; it does not know the new ones
         new = [word for motion in motions for word in motion.tokens]
-        acted, motions, prompt = [], [_in_ordinary_words(motion) for motion in motions], without_words(new, prompt)
+        acted, motions = [], [_in_ordinary_words(motion) for motion in motions]
+        prompt = without_words(new, prompt)
     prompted = read_prompt(second, prompt, second.profile.guidance, motions)
     with stacked(second.denoiser, parts_of(acted, len(made[0]), request.balance), second.frame_layer):
         for i, frames in enumerate(made):

@@ -18,7 +18,15 @@ from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
 from backend.media.finishing import smoothed
-from backend.tasks.bases import Acting, LoadedLooks, LoadedMotion, load_looks, load_motions, open_base, parts_of
+from backend.tasks.bases import (
+    Acting,
+    LoadedLooks,
+    LoadedMotion,
+    load_looks,
+    load_motions,
+    open_base,
+    parts_of,
+)
 from backend.tasks.finish import finished, second_base
 from backend.tasks.following import followed, inverted_latent
 from backend.tasks.prepare import latent_noise
@@ -81,7 +89,8 @@ def acting_on(
 
     Apart only where motions of a camera and of a subject act; all else is added up.
     """
-    how = apart if s.stacking == "apart" and {"camera", "subject"} <= {m.preset.kind for m in motions} else added
+    both = {"camera", "subject"} <= {motion.preset.kind for motion in motions}
+    how = apart if both and s.stacking == "apart" else added
     parts = parts_of([*motions, *looks], s.frames, request.balance)
     return how(family, request.prompt, s.guidance, motions, parts)
 

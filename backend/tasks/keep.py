@@ -78,6 +78,13 @@ def keep_learned(
     return tuple(str(place) for place in made)
 
 
+def moved_by(clip: Clip, family: Family) -> Kind:
+    """Whose motion a clip shows: the camera's, where that is all that moves."""
+    p = family.profile
+    frames = read_source(clip, family, (p.width, p.height), p.frames)
+    return "camera" if camera_alone(movement(frames)) else "subject"
+
+
 def _holdings(request: Learn, family: Family, method: Method, learned: Learned) -> Iterator[Holding]:
     p, shown = family.profile, (*request.clips, *request.stills)
     adapters, words = {a.name: a for a in method.adapters}, {w.name: w.word for w in method.words}
@@ -90,7 +97,7 @@ def _holdings(request: Learn, family: Family, method: Method, learned: Learned) 
         title=request.title,
         motion=request.motion if method.kind != "style" else "",
         looks=shown[0].looks,
-        kind=_kind(request, family, method),
+        kind="style" if method.kind == "style" else moved_by(shown[0], family),
         method=request.method,
         steps=request.steps or 1,
         seed=request.seed,
@@ -105,15 +112,6 @@ def _holdings(request: Learn, family: Family, method: Method, learned: Learned) 
         title = f"Looks: {beside.looks}" if beside.looks else f"Looks of {request.title}"
         looks = replace(motion, title=title, motion="", looks=beside.looks, kind="style", follow=0.0)
         yield Holding(looks, shown[beside.clip], (weights(learned.end, beside.adapter, beside.word),))
-
-
-def _kind(request: Learn, family: Family, method: Method) -> Kind:
-    """Whose motion it is: the camera's where that is all that moves in the first clip."""
-    if method.kind == "style":
-        return "style"
-    p = family.profile
-    frames = read_source(request.clips[0], family, (p.width, p.height), p.frames)
-    return "camera" if camera_alone(movement(frames)) else "subject"
 
 
 def _write(request: Learn, family: Family, holding: Holding, out: Path) -> None:

@@ -41,7 +41,7 @@ def _added(family: Family, prompted: Prompted, parts: Sequence[Part]) -> Iterato
 
 @contextmanager
 def _apart(family: Family, said: Apart, acts: dict[str, list[Part]]) -> Iterator[Predict]:
-    """Five passes a step: without words and under both groups' without motions, then under each with its own."""
+    """Five passes a step: without motions under no words and either group's, then with its motions each."""
     camera, guidance = said.camera, said.camera.guidance
 
     def with_motions(kind: str, x: Tensor, t: Tensor, text: Tensor) -> Tensor:

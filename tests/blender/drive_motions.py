@@ -117,6 +117,33 @@ def checkpoints() -> dict[str, Any]:
     return seen
 
 
+def whose() -> dict[str, Any]:
+    """A motion's menu gives it to the camera, and back; what acts apart is left to the base."""
+    folder = learned("Wave", facts.base_of(given["base"], library).architecture)
+    driving.module("stack").add_learned(bpy.context.scene, Path(folder))
+    row, seen = settings().motions[0], {}
+    session.look()
+    for name in ("given", "taken back"):
+        bpy.ops.restage.motion_whose(folder=folder)
+        seen[name] = [presets.read_preset(Path(folder)).kind, session.is_cameras(row)]
+    seen["sent"] = [requests.generate(bpy.context).sampling.stacking]
+    settings().sampling.own_stacking = True
+    seen["sent"].append(requests.generate(bpy.context).sampling.stacking)
+    settings().sampling.own_stacking = False
+    shutil.rmtree(folder)
+    seen["gone"] = refused(lambda: bpy.ops.restage.motion_whose(folder=folder))
+    bpy.ops.restage.motion_remove(index=0)
+    return seen
+
+
+def refused(press: Any) -> str:
+    try:
+        press()
+    except RuntimeError as error:
+        return str(error).replace(str(library), "…").strip()
+    return ""
+
+
 def sent_by(operator: Any) -> Any:
     """What a script's call of an operator would send."""
     sent: list[Any] = []
@@ -215,14 +242,11 @@ def placed(job: Any) -> dict[str, Any]:
     job.arrive()
     seen["arrived"] = job.note
     job.outputs = (str(library / "gone.mp4"),)
-    try:
-        bpy.ops.restage.place(job="old")
-    except RuntimeError as error:
-        seen["gone"] = str(error).replace(str(library), "…").strip()
-    operators, refused = driving.module("operators"), []
-    operator = types.SimpleNamespace(report=lambda kind, text: refused.append([*kind, text]))
+    seen["gone"] = refused(lambda: bpy.ops.restage.place(job="old"))
+    operators, reported = driving.module("operators"), []
+    operator = types.SimpleNamespace(report=lambda kind, text: reported.append([*kind, text]))
     operators.attempt(operator, lambda: bpy.data.movieclips.load("nowhere.mp4"))
-    seen["refused by Blender"] = refused
+    seen["refused by Blender"] = reported
     session.jobs.clear()
     return seen
 
@@ -237,7 +261,7 @@ def asides() -> list[str]:
 
 
 driving.new_scene()
-told["adding"], told["checkpoints"] = adding(), checkpoints()
+told["adding"], told["checkpoints"], told["whose"] = adding(), checkpoints(), whose()
 told["seeds"], told["results"], told["asides"] = seeds(), results(), asides()
 told["rates"] = rates()
 told["same as the backend's"] = facts.base_of(given["base"], library).architecture

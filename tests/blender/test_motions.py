@@ -23,6 +23,13 @@ CHECKPOINTS = {
     "0": ["", 0],
 }
 
+WHOSE = {
+    "given": ["camera", True],
+    "taken back": ["subject", False],
+    "sent": [None, "apart"],
+    "gone": "Error: There is no motion in …/presets/Wave. Choose a folder that holds a preset.json.",
+}
+
 TEMPO = (
     "The clip was made for 29.97 fps and plays too {} in this scene, at {}. "
     "Another Take makes one for this scene."
@@ -58,6 +65,7 @@ def test_motions_are_listed_and_those_of_another_base_are_refused(
         "removed": [],
     }
     assert told["checkpoints"] == CHECKPOINTS
+    assert told["whose"] == WHOSE
     assert told["same as the backend's"] == fingerprint(toy_base).architecture
     assert told["seeds"] == {
         "as it comes": [True, True],

@@ -1,5 +1,7 @@
 """New words of several motions: each is read as the motion learned it, or the artist is asked."""
 
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from backend.diffusion.adapters import Lora
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.tasks.bases import LoadedMotion
-from backend.tasks.prompted import read_prompt
+from backend.tasks.prompted import read_apart, read_prompt
 
 Given = tuple[
     str, dict[str, str]
@@ -79,3 +81,26 @@ def test_what_only_the_prompt_could_say_is_not_guessed(
 ) -> None:
     with pytest.raises(UserError, match="mean different things by the new word"):
         read_prompt(base, prompt, 1.0, [loaded(base, one) for one in motions])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "camera", "subject"),
+    [
+        ("a box", "a box while it pans", "a box doing the red"),
+        ("a box doing the pll while it pans", "a box while it pans", "a box doing the red"),
+        ("a box Doing the PLL", "a box while it pans", "a box doing the red"),
+    ],
+)
+def test_motions_that_act_apart_are_each_read_under_their_own_words(
+    base: UNet3D, prompt: str, camera: str, subject: str
+) -> None:
+    pans = loaded(base, ("while it pans", {}))
+    pans = replace(pans, preset=replace(pans.preset, kind="camera"))
+    looks = loaded(base, LOOKS)
+    looks = replace(looks, preset=replace(looks.preset, kind="style"))
+    for motions in permutations([pans, loaded(base, PLL), looks]):
+        read = read_apart(base, prompt, 3.0, motions)
+        told = [read.camera.text, read.subject, read.camera.empty]
+        for vectors, words in zip(told, (camera, subject, ""), strict=True):
+            assert torch.equal(vectors, base.embed([words]))
+        assert read.camera.guidance == 3.0

@@ -1,15 +1,21 @@
 """Several motions, and strengths that change over the clip, through whole requests on a toy base."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from backend.api.protocol import Clip, Compute, Generate, Key, Learn, Motion
+from backend.api.presets import read_preset, write_preset
+from backend.api.protocol import Clip, Compute, Edit, Generate, Key, Learn, Motion, Sampling
 from backend.api.settings import CustomizeAVideo
+from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
+from backend.tasks.bases import load_motions, parts_of
+from backend.tasks.stacking import apart
 from tests.conftest import quiet_run
 
 CPU = Compute(device="cpu")
@@ -56,6 +62,14 @@ def pixels(path: str) -> np.ndarray:
     return clips.read(Clip(path=path), frames=facts.frames, fps=facts.rate, size=None)
 
 
+@pytest.fixture
+def camera(motions, tmp_path) -> Path:
+    """The second motion as one of a camera."""
+    folder = shutil.copytree(motions[1], tmp_path / "camera")
+    write_preset(folder, replace(read_preset(folder), kind="camera"))
+    return folder
+
+
 def curve(path: Path, *strengths: float) -> Motion:
     """Strengths at even distances over the clip."""
     last = len(strengths) - 1
@@ -86,3 +100,53 @@ def test_balance_changes_two_motions_and_leaves_one_alone(made, motions):
     both = [Motion(path=str(path)) for path in motions]
     assert np.array_equal(made(motions=(both[0],), balance=0.0), made(motions=(both[0],), balance=1.0))
     assert not np.array_equal(made(motions=tuple(both), balance=0.0), made(motions=tuple(both), balance=1.0))
+
+
+ADDED, APART = Sampling(stacking="added"), Sampling(stacking="apart")
+
+
+def test_a_cameras_and_a_subjects_motion_act_apart_where_that_is_asked_for(made, motions, camera):
+    both = (Motion(path=str(motions[0])), Motion(path=str(camera)))
+    added, apart = (made(motions=both, sampling=s).astype(int) for s in (ADDED, APART))
+    assert np.abs(added - apart).max() > 8
+    assert np.abs(made(motions=both[::-1], sampling=APART).astype(int) - apart).max() <= 2
+    assert np.array_equal(made(motions=both), added)  # this base was not measured
+
+
+@pytest.mark.parametrize("off", [0, 1])
+def test_one_of_the_two_alone_acts_as_ever(made, motions, camera, off):
+    both = [Motion(path=str(motions[0])), Motion(path=str(camera))]
+    alone = (both[1 - off],)
+    both[off] = replace(both[off], strength=0.0)
+    for acting in (tuple(both), alone):
+        assert np.array_equal(made(motions=acting, sampling=APART), made(motions=alone, sampling=ADDED))
+
+
+def test_two_subjects_are_added_up(made, motions):
+    both = tuple(Motion(path=str(path)) for path in motions)
+    assert np.array_equal(made(motions=both, sampling=APART), made(motions=both, sampling=ADDED))
+
+
+def test_apart_the_strengths_go_over_the_clip_and_the_base_is_left_as_it_was(made, motions, camera, toy_base):
+    steady = Motion(path=str(motions[0]))
+    early, late = (made(motions=(steady, curve(camera, *s)), sampling=APART) for s in ((1, 0), (0, 1)))
+    assert not np.array_equal(early, late)
+    family = UNet3D(toy_base, "toy", device="cpu")
+    before = {name: weights.clone() for name, weights in family.denoiser.state_dict().items()}
+    loaded = load_motions((steady, curve(camera, 1, 0)), family)
+    noise = torch.randn(1, family.latent_channels, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    with apart(family, "a red ball", 2.0, loaded, parts_of(loaded, 4, 0.0)) as predict, torch.no_grad():
+        predict(noise, torch.tensor([500]))
+    assert all(torch.equal(weights, before[name]) for name, weights in family.denoiser.state_dict().items())
+
+
+def test_an_edit_takes_them_apart_too(toy_base, moving_clip, motions, camera, tmp_path):
+    acting = (Motion(path=str(motions[0])), Motion(path=str(camera)))
+    request = Edit(
+        job="e", clip=Clip(path=str(moving_clip)), prompt="a red ball", out=str(tmp_path / "edit.mp4"),
+        motions=acting, base=str(toy_base), sampling=ADDED, compute=CPU,
+    )  # fmt: skip
+    added, apart = (
+        pixels(perform(replace(request, sampling=s), quiet_run(tmp_path)).outputs[0]) for s in (ADDED, APART)
+    )
+    assert not np.array_equal(added, apart)

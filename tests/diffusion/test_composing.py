@@ -1,0 +1,46 @@
+"""One prediction from a camera's and a subject's motion."""
+
+import pytest
+import torch
+
+from backend.diffusion.composing import SHARE, composed, weight, where_most
+
+
+def at(frame: int, row: int, column: int, size: float = 1.0) -> torch.Tensor:
+    """(1, 2, 3, 5, 5): nothing but one place, in two channels."""
+    effect = torch.zeros(1, 2, 3, 5, 5)
+    effect[0, :, frame, row, column] = torch.tensor([3.0, -4.0]) * size / 5
+    return effect
+
+
+def test_the_places_are_those_around_the_largest_effect_and_each_frame_has_its_own():
+    effect = at(0, 2, 2) + at(1, 0, 0, size=1e-3) + at(2, 4, 4, size=1e3)
+    places = where_most(effect, 9 / 25)
+    assert places.shape == (1, 1, 3, 5, 5)
+    assert places[0, 0, 0].nonzero().tolist() == [[r, c] for r in (1, 2, 3) for c in (1, 2, 3)]
+    corners = where_most(effect, 4 / 25)
+    for frame, corner in ((1, (0, 1)), (2, (3, 4))):
+        assert corners[0, 0, frame].nonzero().tolist() == [[r, c] for r in corner for c in corner]
+
+
+@pytest.mark.parametrize("side", [5, 8, 32])
+def test_the_share_of_places_is_kept_in_every_frame(side: int):
+    effect = torch.randn(2, 4, 3, side, side, generator=torch.Generator().manual_seed(0))
+    shares = where_most(effect, SHARE).flatten(3).mean(3)
+    assert shares.shape == (2, 1, 3)
+    assert torch.allclose(shares, torch.tensor(SHARE), atol=1 / side**2)
+
+
+def test_each_effect_acts_in_its_place_and_only_there():
+    """By hand: at guidance 4 the weight is 2; the subject has 10 of 25 places."""
+    subject, camera, guided = at(0, 2, 2), torch.full((1, 2, 3, 5, 5), 0.5), torch.ones(1, 2, 3, 5, 5)
+    made = composed(guided, camera, subject, guidance=4.0)
+    places = where_most(subject, SHARE).bool()
+    assert torch.equal(made[0, :, 0, 2, 2], 1 + 2 * torch.tensor([0.6, -0.8]))
+    assert torch.equal(made.masked_select(~places), torch.full((2 * int((~places).sum()),), 2.0))
+    near = made[0, :, 0, 1, 1]  # the subject's, where it changes nothing: the camera's is not there either
+    assert torch.equal(near, torch.ones(2))
+
+
+def test_without_guidance_motions_act_as_learned():
+    assert [weight(g) for g in (0.0, 1.0, 4.0, 9.0)] == [1.0, 1.0, 2.0, 4.5]
