@@ -55,7 +55,7 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
 Stacking = Literal["added", "apart"]
 FOLLOW_HELP = "Start: 1 is the inverted latent of the clip a motion was learned from, 0 fresh noise"
-STACKING_HELP = "Motions of camera and subject: added up, or apart, each in its place, in nearly three times the time"
+STACKING_HELP = "Motions of camera and subject: added up, or apart, each in its place, in 3 times the time"
 BALANCE = 0.0  # measured (docs/log.md): full balance drowns the other motion instead
 BALANCE_HELP = "0 adds several motions as they were learned; towards 1 they change each layer equally much"
 

@@ -20,19 +20,21 @@ from backend.starter.world import Shot, render
 
 def test_it_learns_two_motions_and_says_how_closely_each_is_followed(toy_base: Path, tmp_path: Path) -> None:
     """One clip is there already, and moves as the camera's reference does: it is measured, not made again."""
-    write_reference(tmp_path, CAMERA, 0).rename(tmp_path / "0-0-both.mp4")
+    write_reference(tmp_path, CAMERA, 0).rename(tmp_path / "0-0-both, apart.mp4")
     command = ["bench", "stacked", "--out", str(tmp_path), "--base", str(toy_base), "--prompts", "1"]
     command += ["--seeds", "1", "--steps", "1"]
     said = CliRunner().invoke(app, command, catch_exceptions=False).output
-    rows = [line.split(" | ")[0] for line in said.splitlines()[2:7]]
-    assert rows == ["| words", "| subject", "| camera", "| both", "| ceiling"]
+    rows = [line.split(" | ")[0] for line in said.splitlines()[2:8]]
+    assert rows == ["| words", "| subject", "| camera", "| both, added", "| both, apart", "| ceiling"]
     assert (tmp_path / "stacked.md").read_text() in said
     assert (tmp_path / "stacked.png").stat().st_size > 1000
     figures = json.loads((tmp_path / "stacked.json").read_text())
-    assert figures["both"]["camera"]["mean"] > 0.99
-    assert figures["both"]["both"] == {"mean": 0, "low": 0, "high": 0, "count": 1}
+    assert figures["both, apart"]["camera"]["mean"] > 0.99
+    assert figures["both, apart"]["both"] == {"mean": 0, "low": 0, "high": 0, "count": 1}
     assert figures["ceiling"]["both"]["mean"] == 1, "on this ground the measure finds both"
-    asked = {way: json.loads((tmp_path / f"0-0-{way}.mp4.json").read_text()) for way in ("words", "camera")}
+    ways = ("words", "camera", "both, added")
+    asked = {way: json.loads((tmp_path / f"0-0-{way}.mp4.json").read_text()) for way in ways}
+    assert asked["both, added"]["request"]["sampling"]["stacking"] == "added"
     acted = [(Path(m["path"]).name, m["strength"]) for m in asked["camera"]["request"]["motions"]]
     assert acted == [("pan", 1.0)]
     assert asked["words"]["request"]["motions"] == []
