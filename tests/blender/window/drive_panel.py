@@ -135,7 +135,7 @@ def result(settings: Any) -> Iterator[Any]:
 
 
 def lists(settings: Any) -> None:
-    """A strength over time, looks from a file, and what MotionDirector learns from besides the strip."""
+    """A strength over time, a camera's motion beside it, looks from a file, and what MotionDirector learns from besides the strip."""
     motion, start = settings.motions[0], driving.strips_now()["movie"][2]
     for frame, strength in ((start, 0.0), (start + 6, 1.2), (start + 30, 0.4)):
         motion.strength = strength
@@ -143,6 +143,10 @@ def lists(settings: Any) -> None:
     motion.over_time = True
     learned = driving.module("session").session.motions[motion.path]
     bpy.ops.restage.motion_checkpoint(row=motion.path_from_id(), step=learned.checkpoints[-1])
+    camera = Path(shutil.copytree(motion.path, folder / "camera"))
+    bpy.ops.restage.motion_whose(folder=str(camera))
+    driving.module("stack").add_learned(window().scene, camera)
+    driving.module("session").session.look()
     looks = folder / "ink drawing.safetensors"
     looks.touch()
     bpy.ops.restage.looks_open(filepath=str(looks))
