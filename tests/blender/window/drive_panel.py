@@ -135,7 +135,7 @@ def result(settings: Any) -> Iterator[Any]:
 
 
 def lists(settings: Any) -> None:
-    """A strength over time, a camera's motion, looks from a file, and what else MotionDirector learns from."""
+    """A strength over time, a camera's motion, looks from a file, and what MotionDirector learns from."""
     motion, start = settings.motions[0], driving.strips_now()["movie"][2]
     for frame, strength in ((start, 0.0), (start + 6, 1.2), (start + 30, 0.4)):
         motion.strength = strength
