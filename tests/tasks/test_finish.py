@@ -14,9 +14,9 @@ from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
-from backend.tasks.finish import _without, second_pass
+from backend.tasks.finish import second_pass
 from backend.tasks.prepare import seeded
-from backend.tasks.prompted import read_prompt
+from backend.tasks.prompted import read_prompt, without_words
 from tests.conftest import build_toy_base, quiet_run
 
 
@@ -106,8 +106,8 @@ def test_a_clip_is_there_as_soon_as_it_is_made_whatever_becomes_of_the_next(requ
 
 
 def test_a_base_of_another_kind_is_told_in_ordinary_words():
-    assert _without(["V*", "X*"], "a X* dog doing the V*") == "a dog doing the"
-    assert _without(["sks"], "a man asks, doing the SKS") == "a man asks, doing the"
+    assert without_words(["V*", "X*"], "a X* dog doing the V*") == "a dog doing the"
+    assert without_words(["sks"], "a man asks, doing the SKS") == "a man asks, doing the"
 
 
 @pytest.mark.parametrize(
