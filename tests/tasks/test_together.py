@@ -11,10 +11,12 @@ import torch
 from backend.api.presets import read_preset, write_preset
 from backend.api.protocol import Clip, Compute, Edit, Generate, Key, Learn, Motion, Sampling
 from backend.api.settings import CustomizeAVideo
+from backend.diffusion.adapters import merged
+from backend.diffusion.composing import composed
 from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
-from backend.tasks.bases import load_motions, parts_of
+from backend.tasks.bases import LoadedMotion, load_motions, parts_of
 from backend.tasks.stacking import apart
 from tests.conftest import quiet_run
 
@@ -150,3 +152,27 @@ def test_an_edit_takes_them_apart_too(toy_base, moving_clip, motions, camera, tm
         pixels(perform(replace(request, sampling=s), quiet_run(tmp_path)).outputs[0]) for s in (ADDED, APART)
     )
     assert not np.array_equal(added, apart)
+
+
+@pytest.mark.parametrize("memory", ["fast", "low"])
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_apart_is_what_its_formula_says(toy_base, motions, camera, guidance, memory):
+    """diffusion/composing.py written out: each group under its own words, with its own LoRA, looks in all."""
+    family = UNet3D(toy_base, "toy", device="cpu", memory=memory)
+    of_subject, of_camera = load_motions((Motion(path=str(motions[0])), Motion(path=str(camera))), family)
+    look = replace(of_subject, preset=replace(of_subject.preset, kind="style", motion=""))
+    loaded = [of_subject, look, of_camera]
+    x = torch.randn(1, family.latent_channels, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    t = torch.tensor([500])
+    with torch.no_grad():
+        with apart(family, "a red ball", guidance, loaded, parts_of(loaded, 4, 0.0)) as predict:
+            made = predict(x, t)
+
+        def said(words: str, *acting: LoadedMotion) -> torch.Tensor:
+            with merged(family.denoiser, [one.lora for one in (look, *acting)]):
+                return family.predict(x, t, family.embed([words]))
+
+        k, s = f"a red ball {WORDS[1]}", f"a red ball {WORDS[0]}"
+        guided = said("") + guidance * (said(k) - said(""))
+        changes = said(k, of_camera) - said(k), said(s, of_subject) - said(s)
+    torch.testing.assert_close(made, composed(guided, *changes, guidance), atol=1e-5, rtol=1e-4)
