@@ -93,7 +93,7 @@ class RESTAGE_OT_motion_export(Asking):
 
 
 class RESTAGE_OT_motion_whose(OfScene):
-    """Say that it is the other's, where what was measured in its clip is wrong: the two may act apart"""
+    """Mark this as the camera's motion or the subject's, where Restage measured it wrong in its clip"""
 
     bl_idname, bl_label = "restage.motion_whose", "Whose Motion It Is"
     __annotations__ = {"folder": StringProperty(options={"HIDDEN", "SKIP_SAVE"})}

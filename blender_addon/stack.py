@@ -101,6 +101,8 @@ def remove(scene: Any, name: str, index: int) -> None:
 def give_to_other(folder: Path) -> None:
     """A camera's motion becomes a subject's, or back. Raises UserError when it cannot be changed."""
     preset = read_preset(folder)
+    if preset.kind == "style":
+        raise UserError(f"{preset.title!r} holds looks and no motion.", "Choose a motion.")
     try:
         write_preset(folder, replace(preset, kind="subject" if preset.kind == "camera" else "camera"))
     except OSError as error:

@@ -6,14 +6,16 @@ subject's is little on the ground, and only acts in its place:
 
     ε_∅ + g (ε(K) − ε_∅) + w [M (ε_S(S) − ε(S)) + (1 − M) (ε_K(K) − ε(K))]
 
-K, S   the prompt with the words of the camera's motions, of the subject's    ε, ε_∅   the base, without words
-ε_K    the base with the camera's motions, ε_S with the subject's              g        guidance
-M      1 at the places of a frame where |ε_S(S) − ε(S)| is largest             w        `weight`
+K, S   the prompt with the words of the camera's motions, of the subject's
+ε, ε_∅ without motions, and without words; looks act in every pass
+ε_K    with the camera's motions; ε_S with the subject's
+M      1 at the places of a frame where |ε_S(S) − ε(S)| is largest
+g, w   guidance, and `weight`
 
-Predictions are added as in composable diffusion (Liu et al., arXiv 2206.01714, Eq. 11), and what is added is
-held to its place as in SEGA (Brack et al., arXiv 2301.12247, Eq. 6), which takes a quantile of a guidance's
-size. Ours: what is added is a LoRA's own effect, the places are smoothed and counted frame by frame, and what
-lies outside of one motion's places is left to the other. Nothing here is from the four papers of the methods.
+Predictions are added as in composable diffusion (Liu et al., arXiv 2206.01714), and what is added is held to
+its place as in SEGA (Brack et al., arXiv 2301.12247), which takes a quantile of a guidance's size. Ours: what
+is added is a LoRA's own effect, the places are smoothed and counted frame by frame, and what lies outside of
+one motion's places is left to the other. Nothing here is from the four papers of the methods.
 
 Shapes: B batch, C latent channels, F frames, h×w latent size.
 """
@@ -45,4 +47,4 @@ def where_most(effect: Tensor, share: float) -> Tensor:
     size = effect.float().square().sum(1).sqrt()  # (B, F, h, w)
     smooth = avg_pool2d(pad(size, (1, 1, 1, 1), mode="replicate"), kernel_size=3, stride=1)
     least = smooth.flatten(2).quantile(1 - share, dim=2)[..., None, None]
-    return (smooth >= least).to(effect.dtype).unsqueeze(1)
+    return ((smooth >= least) & (smooth > 0)).to(effect.dtype).unsqueeze(1)

@@ -54,9 +54,9 @@ def read_profile(folder: Path, name: str, pixels: int | None) -> Profile:
 def _check(profile: Profile) -> None:
     """Raises ValueError or UserError for what is no clip, no number of steps, or no setting of a method."""
     for name in COUNTS:
-        value = getattr(profile, name)
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{name} is {value!r}, not a whole number from 1")
+        value, least = getattr(profile, name), 2 if name == "frames" else 1  # one frame has no motion
+        if type(value) is not int or value < least:
+            raise ValueError(f"{name} is {value!r}, not a whole number from {least}")
     for method, own in profile.learn.items():
         settings = {key: value for key, value in own.items() if key != "steps"}
         check(from_plain(Method, {"type": method, **settings}, "learn"))

@@ -179,7 +179,10 @@ def camera_moves(found: Movement) -> tuple[str, ...]:
 
 
 def camera_alone(found: Movement) -> bool:
-    """Whether the camera is all that moves, as far as the background tells."""
+    """Whether the camera is all that moves, as far as the background tells.
+
+    One that goes shifts what is near before the background, which cannot be told from a subject that moves.
+    """
     return camera_moves(found)[0] != "still" and not found.before.moves
 
 

@@ -58,7 +58,7 @@ def finished(
     """The clips that `family` makes, of the seeds from the request's on, at their final size.
 
     Each as soon as it is made, or, where a second base is to go over them, once all are. What acted acts in
-    the second pass too, on a base of the same architecture.
+    the second pass too, added up, on a base of the same architecture.
     """
     if second is None:
         yield from (larger(frames, request.finish.factor) for frames in made)

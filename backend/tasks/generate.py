@@ -30,8 +30,9 @@ from backend.tasks.bases import (
 from backend.tasks.finish import finished, second_base
 from backend.tasks.following import followed, inverted_latent
 from backend.tasks.prepare import latent_noise
+from backend.tasks.prompted import read_apart, read_prompt
 from backend.tasks.run import Result, Run
-from backend.tasks.stacking import added, apart
+from backend.tasks.stacking import added, apart, by_kind
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,11 @@ def acting_on(
 
     Apart only where motions of a camera and of a subject act; all else is added up.
     """
-    both = {"camera", "subject"} <= {motion.preset.kind for motion in motions}
-    how = apart if both and s.stacking == "apart" else added
     parts = parts_of([*motions, *looks], s.frames, request.balance)
-    return how(family, request.prompt, s.guidance, motions, parts)
+    if s.stacking == "apart" and {"camera", "subject"} <= {motion.preset.kind for motion in motions}:
+        said = read_apart(family, request.prompt, s.guidance, motions)
+        return apart(family, said, by_kind(motions, parts))
+    return added(family, read_prompt(family, request.prompt, s.guidance, motions), parts)
 
 
 def check_output(out: str, prompt: str) -> None:

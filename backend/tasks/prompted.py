@@ -1,5 +1,6 @@
 """Prompts as the base reads them, and guidance by them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -53,22 +54,28 @@ class Apart:
 def read_apart(family: Family, prompt: str, guidance: float, motions: Sequence[LoadedMotion]) -> Apart:
     """As `read_prompt`; the words of cameras' motions are taken out of what subjects' act under, and back."""
     said, brought = _brought(prompt, motions)
-    words: dict[str, list[str]] = {"camera": [], "subject": [], "style": []}
-    for motion, own in zip(motions, said, strict=True):
-        words[motion.preset.kind].append(own)
-    texts = [
-        with_motion_words(without_words(words[other], prompt), words[own])
-        for own, other in (("camera", "subject"), ("subject", "camera"))
-    ]
-    read = family.embed([*texts, ""], brought)
+    cameras, subjects = (
+        [own for motion, own in zip(motions, said, strict=True) if motion.preset.kind == kind]
+        for kind in ("camera", "subject")
+    )
+    camera = with_motion_words(without_words(subjects, prompt, but=cameras), cameras)
+    subject = with_motion_words(without_words(cameras, prompt, but=subjects), subjects)
+    read = family.embed([camera, subject, ""], brought)
     family.release("text")
     return Apart(Prompted(read[:1], read[2:], guidance), read[1:2])
 
 
-def without_words(words: Iterable[str], text: str) -> str:
-    """The text, where it says one of them, without it."""
-    said = [word.strip() for word in words if word.strip()]
-    return " ".join(whole(*said).sub(" ", text).split()) if said else text
+def without_words(words: Iterable[str], text: str, but: Iterable[str] = ()) -> str:
+    """The text, where it says one of them, without it; not where that is part of what `but` says."""
+    cut, kept = ([said.strip() for said in group if said.strip()] for group in (words, but))
+    if not cut:
+        return text
+    gone = whole(*cut)
+    rest = whole(*cut, *kept).sub(lambda said: " " if gone.fullmatch(said[0]) else said[0], text)
+    if rest == text:
+        return text
+    # No comma is left that nothing stands before.
+    return re.sub(r"\s+(?=[,;])|([,;])(?:\s*[,;])+", r"\1", " ".join(rest.split())).strip(" ,;")
 
 
 def _brought(prompt: str, motions: Sequence[LoadedMotion]) -> tuple[list[str], dict[str, Tensor]]:

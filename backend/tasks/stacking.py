@@ -1,58 +1,59 @@
 """How motions and looks act on new clips: added up in the weights, or a camera's and a subject's apart."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from torch import Tensor
 
+from backend.api.presets import Kind
+from backend.diffusion.adapters import Lora
 from backend.diffusion.composing import composed
 from backend.diffusion.sampling import Predict
 from backend.diffusion.stacking import Part, stacked
 from backend.families.base import Family
 from backend.tasks.bases import LoadedMotion
-from backend.tasks.prompted import Apart, Prompted, guided, predicted, read_apart, read_prompt
+from backend.tasks.prompted import Apart, Prompted, guided, predicted
 
-Stack = AbstractContextManager[Predict]
-
-
-def added(
-    family: Family, prompt: str, guidance: float, motions: Sequence[LoadedMotion], parts: Sequence[Part]
-) -> Stack:
-    """`parts` are what of the motions acts, in their order, and then of looks. Reads the prompt at once."""
-    return _added(family, read_prompt(family, prompt, guidance, motions), parts)
+Acts = Mapping[Kind, Sequence[Part]]
 
 
-def apart(
-    family: Family, prompt: str, guidance: float, motions: Sequence[LoadedMotion], parts: Sequence[Part]
-) -> Stack:
-    """The same, for motions of both a camera and a subject: each acts where diffusion/composing.py says."""
-    kinds = [motion.preset.kind for motion in motions]
-    acts: dict[str, list[Part]] = {"camera": [], "subject": [], "style": []}
-    for kind, part in zip(kinds + ["style"] * (len(parts) - len(kinds)), parts, strict=True):
-        acts[kind].append(part)
-    return _apart(family, read_apart(family, prompt, guidance, motions), acts)
+def by_kind(motions: Sequence[LoadedMotion], parts: Sequence[Part]) -> Acts:
+    """`parts` are what of the motions acts, in their order, and then of looks."""
+    acts: dict[Kind, list[Part]] = {"camera": [], "subject": [], "style": []}
+    for motion, part in zip(motions, parts, strict=False):
+        acts[motion.preset.kind].append(part)
+    acts["style"] += parts[len(motions) :]
+    return acts
 
 
 @contextmanager
-def _added(family: Family, prompted: Prompted, parts: Sequence[Part]) -> Iterator[Predict]:
+def added(family: Family, prompted: Prompted, parts: Sequence[Part]) -> Iterator[Predict]:
+    """Inside the block all parts act; → what is then predicted."""
     with stacked(family.denoiser, parts, family.frame_layer):
         yield guided(family, prompted)
 
 
 @contextmanager
-def _apart(family: Family, said: Apart, acts: dict[str, list[Part]]) -> Iterator[Predict]:
-    """Five passes a step: without motions under no words and either group's, then with its motions each."""
-    camera, guidance = said.camera, said.camera.guidance
+def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
+    """The same, for motions of both a camera and a subject: each acts where diffusion/composing.py says.
 
-    def with_motions(kind: str, x: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        with stacked(family.denoiser, acts[kind], family.frame_layer):
+    Looks act in every pass. Five passes a step, four without guidance: under no words and under either
+    group's without motions, then under each group's with its own.
+    """
+    camera, guidance = said.camera, said.camera.guidance
+    # Where they are merged, twice a step: from elsewhere they would be sent there each time.
+    moved = {kind: [_on_device(family, part) for part in parts] for kind, parts in acts.items()}
+
+    def with_motions(kind: Kind, x: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        with stacked(family.denoiser, moved[kind], family.frame_layer):
             return family.predict(x, t, text)
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
-        empty, of_camera, of_subject = predicted(family, x, t, camera.empty, camera.text, said.subject)
-        guided_by_words = empty + guidance * (of_camera - empty)
+        empty = [camera.empty] if guidance != 1 else []
+        *without, of_camera, of_subject = predicted(family, x, t, *empty, camera.text, said.subject)
+        by_words = without[0] + guidance * (of_camera - without[0]) if without else of_camera
         return composed(
-            guided_by_words,
+            by_words,
             with_motions("camera", x, t, camera.text) - of_camera,
             with_motions("subject", x, t, said.subject) - of_subject,
             guidance,
@@ -60,3 +61,8 @@ def _apart(family: Family, said: Apart, acts: dict[str, list[Part]]) -> Iterator
 
     with stacked(family.denoiser, acts["style"], family.frame_layer):
         yield predict
+
+
+def _on_device(family: Family, part: Part) -> Part:
+    state = {name: tensor.to(family.plan.device) for name, tensor in part.lora.state.items()}
+    return Part(Lora(state, part.lora.scale), part.strengths)

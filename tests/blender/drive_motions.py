@@ -130,6 +130,8 @@ def whose() -> dict[str, Any]:
     settings().sampling.own_stacking = True
     seen["sent"].append(requests.generate(bpy.context).sampling.stacking)
     settings().sampling.own_stacking = False
+    presets.write_preset(Path(folder), presets.Preset(title="Ink", motion="", kind="style"))
+    seen["looks"] = refused(lambda: bpy.ops.restage.motion_whose(folder=folder))
     shutil.rmtree(folder)
     seen["gone"] = refused(lambda: bpy.ops.restage.motion_whose(folder=folder))
     bpy.ops.restage.motion_remove(index=0)

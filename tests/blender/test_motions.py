@@ -27,6 +27,7 @@ WHOSE = {
     "given": ["camera", True],
     "taken back": ["subject", False],
     "sent": [None, "apart"],
+    "looks": "Error: 'Ink' holds looks and no motion. Choose a motion.",
     "gone": "Error: There is no motion in …/presets/Wave. Choose a folder that holds a preset.json.",
 }
 

@@ -44,3 +44,8 @@ def test_each_effect_acts_in_its_place_and_only_there():
 
 def test_without_guidance_motions_act_as_learned():
     assert [weight(g) for g in (0.0, 1.0, 4.0, 9.0)] == [1.0, 1.0, 2.0, 4.5]
+
+
+def test_a_subject_that_changes_nothing_has_no_place():
+    camera = torch.ones(1, 2, 3, 5, 5)
+    assert torch.equal(composed(0 * camera, camera, 0 * camera, guidance=4.0), 2 * camera)

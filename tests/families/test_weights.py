@@ -117,6 +117,7 @@ def test_the_starter_is_found_by_its_name(tmp_path):
         ({"width": "256"}, "width is '256'"),
         ({"fps": "24/0"}, "cannot be read"),
         ({"fps": -8}, "fps is -8"),
+        ({"frames": 1}, "frames is 1, not a whole number from 2"),
         ({"learn": {"Vmc": {"caption": "everything"}}}, "caption.*'everything'"),
         ({"learn": {"Vmc": {"rank": 0}}}, "Rank is 0"),
         ({"learn": {"Vcm": {}}}, "Vcm"),

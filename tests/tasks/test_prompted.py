@@ -14,7 +14,7 @@ from backend.diffusion.adapters import Lora
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.tasks.bases import LoadedMotion
-from backend.tasks.prompted import read_apart, read_prompt
+from backend.tasks.prompted import read_apart, read_prompt, without_words
 
 Given = tuple[
     str, dict[str, str]
@@ -104,3 +104,25 @@ def test_motions_that_act_apart_are_each_read_under_their_own_words(
         for vectors, words in zip(told, (camera, subject, ""), strict=True):
             assert torch.equal(vectors, base.embed([words]))
         assert read.camera.guidance == 3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "cut", "kept", "left"),
+    [
+        (
+            "a box, the camera moving left",
+            "moving",
+            "the camera moving left",
+            "a box, the camera moving left",
+        ),
+        ("a box, the camera moving left", "the camera moving left", "moving", "a box"),
+        ("a red turning wheel", "turning", "the camera is turning", "a red wheel"),
+        ("a star, going round , before bricks", "going round", "", "a star, before bricks"),
+        ("a  box , still", "jumping", "", "a  box , still"),
+        ("a box", "", "", "a box"),
+    ],
+)
+def test_words_are_cut_out_where_they_are_no_part_of_others(
+    text: str, cut: str, kept: str, left: str
+) -> None:
+    assert without_words([cut], text, but=[kept]) == left

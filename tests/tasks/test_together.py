@@ -17,7 +17,8 @@ from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
 from backend.tasks.bases import LoadedMotion, load_motions, parts_of
-from backend.tasks.stacking import apart
+from backend.tasks.prompted import read_apart
+from backend.tasks.stacking import apart, by_kind
 from tests.conftest import quiet_run
 
 CPU = Compute(device="cpu")
@@ -104,6 +105,11 @@ def test_balance_changes_two_motions_and_leaves_one_alone(made, motions):
     assert not np.array_equal(made(motions=tuple(both), balance=0.0), made(motions=tuple(both), balance=1.0))
 
 
+def _apart(family, loaded, guidance):
+    said = read_apart(family, "a red ball", guidance, loaded)
+    return apart(family, said, by_kind(loaded, parts_of(loaded, 4, 0.0)))
+
+
 ADDED, APART = Sampling(stacking="added"), Sampling(stacking="apart")
 
 
@@ -137,7 +143,7 @@ def test_apart_the_strengths_go_over_the_clip_and_the_base_is_left_as_it_was(mad
     before = {name: weights.clone() for name, weights in family.denoiser.state_dict().items()}
     loaded = load_motions((steady, curve(camera, 1, 0)), family)
     noise = torch.randn(1, family.latent_channels, 4, 2, 2, generator=torch.Generator().manual_seed(0))
-    with apart(family, "a red ball", 2.0, loaded, parts_of(loaded, 4, 0.0)) as predict, torch.no_grad():
+    with torch.no_grad(), _apart(family, loaded, 2.0) as predict:
         predict(noise, torch.tensor([500]))
     assert all(torch.equal(weights, before[name]) for name, weights in family.denoiser.state_dict().items())
 
@@ -165,7 +171,7 @@ def test_apart_is_what_its_formula_says(toy_base, motions, camera, guidance, mem
     x = torch.randn(1, family.latent_channels, 4, 2, 2, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([500])
     with torch.no_grad():
-        with apart(family, "a red ball", guidance, loaded, parts_of(loaded, 4, 0.0)) as predict:
+        with _apart(family, loaded, guidance) as predict:
             made = predict(x, t)
 
         def said(words: str, *acting: LoadedMotion) -> torch.Tensor:
