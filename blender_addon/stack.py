@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from . import over_time, strips
-from .backend.api.presets import read_preset, write_preset
+from .backend.api.presets import Preset, read_preset, write_preset
 from .backend.api.protocol import Edit, Generate, Looks, Motion
 from .backend.errors import UserError
 from .facts import Base, is_lora
@@ -25,9 +25,15 @@ def parts(scene: Any, base: Base) -> dict[str, Any]:
     span = over_time.span_of(scene, base) if any(row.over_time for row in rows) else Span(0, 1, 2)
     said = [(Path(row.path), row.step, over_time.said(row, span)) for row in rows]
     return {
-        "motions": tuple(Motion(path=str(p), step=step, **s) for p, step, s in said if not is_lora(p)),
+        "motions": tuple(_motion(p, step, s) for p, step, s in said if not is_lora(p)),
         "looks": tuple(Looks(path=str(p), **s) for p, _, s in said if is_lora(p)),
     }
+
+
+def _motion(path: Path, step: int, strengths: dict[str, Any]) -> Motion:
+    """Whose it is goes with the request: a result is made again the same, whoever gets the motion later."""
+    preset = _preset(path)
+    return Motion(path=str(path), step=step, kind=preset.moves if preset else None, **strengths)
 
 
 def restore(request: Generate | Edit, scene: Any, base: Base) -> None:
@@ -62,12 +68,16 @@ def add_learned(scene: Any, folder: Path) -> Any:
 
 def is_motion(one: Motion | Looks) -> bool:
     """Whether it moves: looks that were learned are presets too. One that is gone counts as what it was."""
-    if isinstance(one, Looks):
-        return False
+    preset = _preset(Path(one.path))
+    return isinstance(one, Motion) and (preset is None or preset.moves is not None)
+
+
+def _preset(path: Path) -> Preset | None:
+    """None when it is gone."""
     try:
-        return read_preset(Path(one.path)).kind != "style"
+        return read_preset(path)
     except UserError:
-        return True
+        return None
 
 
 def add(rows: Any, path: Path, strength: float | None = None) -> Any:
@@ -76,9 +86,8 @@ def add(rows: Any, path: Path, strength: float | None = None) -> Any:
     row.path, row.title, row.strength = str(path), path.stem, 1.0 if strength is None else strength
     if is_lora(path):
         return row
-    try:
-        preset = read_preset(path)
-    except UserError:  # it is gone, and the panel says so
+    preset = _preset(path)
+    if preset is None:  # it is gone, and the panel says so
         return row
     row.title = preset.title or preset.motion or preset.looks
     row.strength = preset.strength if strength is None else strength

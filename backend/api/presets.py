@@ -61,6 +61,11 @@ class Preset:
     licence: str = ""
     weights: tuple[BaseWeights, ...] = ()
 
+    @property
+    def moves(self) -> Literal["camera", "subject"] | None:
+        """Whose motion it is; None of looks."""
+        return None if self.kind == "style" else self.kind
+
 
 def read_preset(folder: Path) -> Preset:
     """Raise UserError when there is none, when it is damaged, or when it is newer than this Restage."""

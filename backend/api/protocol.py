@@ -5,10 +5,9 @@ the reader is strict, and `Ready` comes first so that a mismatch is noticed befo
 """
 
 import json
-from bisect import bisect_right
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from .acting import BALANCE, BALANCE_HELP, Key, Looks, Motion, per_frame
 from .exchange import Export, Import
 from .finishing import Finish
 from .settings import CustomizeAVideo, Method
@@ -49,15 +48,13 @@ __all__ = [
     "per_frame",
 ]
 
-VERSION = 5
+VERSION = 6
 Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
 Stacking = Literal["added", "apart"]
 FOLLOW_HELP = "Start: 1 is the inverted latent of the clip a motion was learned from, 0 fresh noise"
 STACKING_HELP = "Motions of camera and subject: added up, or apart, each in its place, in 3 times the time"
-BALANCE = 0.0  # measured (docs/log.md): full balance drowns the other motion instead
-BALANCE_HELP = "0 adds several motions as they were learned; towards 1 they change each layer equally much"
 
 
 # ------------------------------------------------------------------ parts of requests
@@ -85,33 +82,6 @@ class Clip:
     frame_count: int | None = limited(None, 1, 10_000_000, "Frames used from there; all when None")
     reverse: bool = False
     looks: str = ""  # what is seen, without how it moves: "a red ball over a green field"
-
-
-@value
-class Key:
-    """A strength at a moment of the clip: 0 is its first frame, 1 its last."""
-
-    at: float = limited(0.0, 0.0, 1.0, "0 is the clip's first frame, 1 its last")
-    strength: float = limited(1.0, -2.0, 2.0, "0 is off, 1 as learned, below 0 reversed in sign")
-
-
-@value
-class Motion:
-    """A learned motion (a preset folder) and how strongly it acts; 0 is the base to the last bit."""
-
-    path: str
-    strength: float = limited(1.0, -2.0, 2.0, "0 is off, 1 as learned, below 0 reversed in sign")
-    curve: tuple[Key, ...] = ()  # with keys, in place of `strength`: one that changes over the clip
-    step: int = limited(0, 0, 100_000, "The checkpoint after so many learning steps; 0 is the end")
-
-
-@value
-class Looks:
-    """Somebody's spatial LoRA (a file with diffusers, ComfyUI or kohya keys), and how strongly it acts."""
-
-    path: str
-    strength: float = limited(1.0, -2.0, 2.0, "0 is off, 1 as learned, below 0 reversed in sign")
-    curve: tuple[Key, ...] = ()  # as of a Motion
 
 
 @value
@@ -259,29 +229,6 @@ class Cancelled:
 Request = Learn | Generate | Edit | Import | Export
 Outcome = Finished | Failed | Cancelled  # every job ends in exactly one
 Message = Request | Cancel | Ready | Progress | Preview | Outcome
-
-
-def per_frame(strength: float, curve: Sequence[Key], frames: int) -> tuple[float, ...]:
-    """The strength at each of `frames` frames (two or more): the curve's where it has keys, else `strength`.
-
-    Straight between keys, and held before the first and after the last. Of two keys at one moment the
-    later in the sequence holds from there on: a step.
-    """
-    if not curve:
-        return (strength,) * frames
-    keys = sorted(curve, key=lambda key: key.at)
-    return tuple(_between(keys, i / (frames - 1)) for i in range(frames))
-
-
-def _between(keys: Sequence[Key], at: float) -> float:
-    after = bisect_right(keys, at, key=lambda key: key.at)
-    if after == 0:
-        return keys[0].strength
-    if after == len(keys):
-        return keys[-1].strength
-    a, b = keys[after - 1], keys[after]
-    share = (at - a.at) / (b.at - a.at)
-    return a.strength + share * (b.strength - a.strength)
 
 
 def encode(message: Message) -> bytes:

@@ -8,6 +8,7 @@ import typer
 from backend.api.exchange import Format
 from backend.api.protocol import Compute
 from backend.cli import options as o
+from backend.cli.acting import motion_of
 from backend.tasks.run import Run
 
 
@@ -47,6 +48,6 @@ def export_preset(
     """Write a motion as one file that diffusers or ComfyUI loads. Prints its path."""
     from backend.tasks.exchange import export_motion  # loads torch
 
-    chosen = o.motion(name, library)
+    chosen = motion_of(name, library)
     export_motion(Path(chosen.path), kind, base, Path(o.absolute(out)), chosen.step)
     typer.echo(o.absolute(out))

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.api import presets as preset_folders
+from backend.api.acting import BALANCE
 from backend.api.client import SPIN_COUNT
 from backend.api.protocol import (
-    BALANCE,
     FOLLOW_HELP,
     Compute,
     Edit,
@@ -27,6 +27,7 @@ from backend.api.protocol import (
 )
 from backend.api.values import to_plain
 from backend.bench import commands as bench
+from backend.cli import acting as a
 from backend.cli import doctor as checkup
 from backend.cli import exchange, jobs_command, running
 from backend.cli import options as o
@@ -112,10 +113,11 @@ def generate(
     ctx: typer.Context,
     prompt: o.Prompt,
     out: o.OutFile,
-    motion: o.Motions = [],  # noqa: B006
-    balance: o.Balance = BALANCE,
+    motion: a.Motions = [],  # noqa: B006
+    camera: a.Cameras = [],  # noqa: B006
+    balance: a.Balance = BALANCE,
     stacking: o.Stacked = None,
-    lora: o.Looks = [],  # noqa: B006
+    lora: a.Loras = [],  # noqa: B006
     follow: Annotated[float | None, o.option("--follow", metavar="0..1", help=FOLLOW_HELP)] = None,
     base: o.Base = "starter",
     frames: Annotated[int | None, o.option("--frames", help="Frames that the model makes.")] = None,
@@ -135,9 +137,8 @@ def generate(
 ) -> None:
     """Make clips of --prompt that move as the motions say."""
     request = Generate(
-        job="", prompt=prompt, out=o.absolute(out), motions=tuple(o.motion(m, library) for m in motion),
-        base=o.base(base), seed=seed, count=count, balance=balance, follow=follow,
-        looks=tuple(o.looks(text) for text in lora),
+        job="", prompt=prompt, out=o.absolute(out), base=o.base(base), seed=seed, count=count,
+        balance=balance, follow=follow, **a.acting(motion, camera, lora, library),
         sampling=o.sampling(
             size, fps, frames=frames, length=length, steps=steps, guidance=guidance, stacking=stacking
         ),
@@ -155,10 +156,11 @@ def edit(
     out: o.OutFile,
     looks: Annotated[str, o.option("--looks", help="What is seen in the clip.")] = "",
     follow: Annotated[float, o.option("--follow", metavar="0..1", help="How closely.")] = 1.0,
-    motion: o.Motions = [],  # noqa: B006
-    balance: o.Balance = BALANCE,
+    motion: a.Motions = [],  # noqa: B006
+    camera: a.Cameras = [],  # noqa: B006
+    balance: a.Balance = BALANCE,
     stacking: o.Stacked = None,
-    lora: o.Looks = [],  # noqa: B006
+    lora: a.Loras = [],  # noqa: B006
     base: o.Base = "starter",
     first: o.First = 0,
     frames: o.Used = None,
@@ -180,9 +182,8 @@ def edit(
     """Make a clip again with another prompt."""
     request = Edit(
         job="", clip=o.clips([clip], [looks], first, frames, reverse)[0], prompt=prompt, out=o.absolute(out),
-        follow=follow, motions=tuple(o.motion(m, library) for m in motion), base=o.base(base), seed=seed,
-        count=count, inversion_steps=inversion_steps, balance=balance,
-        looks=tuple(o.looks(text) for text in lora),
+        follow=follow, base=o.base(base), seed=seed, count=count, inversion_steps=inversion_steps,
+        balance=balance, **a.acting(motion, camera, lora, library),
         sampling=o.sampling(size, fps, length=length, guidance=guidance, stacking=stacking),
         finish=o.finish(finish),
         compute=Compute(device=device, precision=precision, memory=memory),

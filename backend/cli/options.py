@@ -16,13 +16,10 @@ from backend.api import protocol
 from backend.api.bases import shipped
 from backend.api.library import default_library
 from backend.api.protocol import (
-    BALANCE_HELP,
     Clip,
     Finish,
-    Key,
     Learn,
     Memory,
-    Motion,
     Precision,
     Rate,
     Request,
@@ -34,7 +31,6 @@ from backend.api.values import ProtocolError, from_plain
 from backend.errors import UserError
 
 R = TypeVar("R", bound=Request)
-S = TypeVar("S", protocol.Motion, protocol.Looks)
 METHODS: dict[str, type[Method]] = {
     re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Method) or (Method,)
 }
@@ -44,21 +40,6 @@ def option(*names: str, help: str, metavar: str | None = None, **more: Any) -> A
     return typer.Option(*names, help=help, metavar=metavar, **more)
 
 
-Motions = Annotated[
-    list[str],
-    option(
-        "--motion",
-        metavar="DIR[#STEP][:STRENGTH]",
-        help="A learned motion; give several to mix them. A strength may change over the clip, from 0, its"
-        " first frame, to 1, its last: dance:0@0,1@0.5 grows to 1 until half way. dance#150 is the motion"
-        " as it was after 150 steps, where a checkpoint was kept then.",
-    ),
-]
-Balance = Annotated[float, option("--balance", metavar="0..1", help=BALANCE_HELP)]
-Looks = Annotated[
-    list[str],
-    option("--lora", metavar="FILE[:STRENGTH]", help="A LoRA for looks; strengths as of a motion."),
-]
 Prompt = Annotated[str, option("--prompt", help="What should be seen.")]
 OutFile = Annotated[Path, option("--out", metavar="FILE.mp4", help="Where the clip goes.")]
 Base = Annotated[str, option("--base", help="Base model: starter, a diffusers folder, or a hub name.")]
@@ -118,44 +99,6 @@ Library = Annotated[
 def base(name: str) -> str:
     """A base model's folder becomes absolute, a name stays."""
     return absolute(name) if name not in ("", "starter") and expanded(name).is_dir() else name
-
-
-def motion(text: str, library: Path) -> Motion:
-    """DIR, DIR:STRENGTH or DIR:STRENGTH@MOMENT,… where DIR may be the name of a motion in the library.
-
-    DIR#STEP is one of its checkpoints. Strengths come after the last colon: C:\\motions\\dance is a path.
-    """
-    chosen = with_strength(protocol.Motion, text)
-    whole = chosen.path
-    name, _, step = whole.rpartition("#")
-    named = [(whole, 0), (name, int(step))] if name and step.isdecimal() else [(whole, 0)]
-    for path, steps in named:
-        for place in (expanded(path), library / "presets" / path):
-            if path and place.exists():
-                return dataclasses.replace(chosen, path=absolute(place), step=steps)
-    return dataclasses.replace(chosen, path=absolute(whole))
-
-
-def looks(text: str) -> protocol.Looks:
-    """FILE, with strengths as of a motion."""
-    chosen = with_strength(protocol.Looks, text)
-    return dataclasses.replace(chosen, path=absolute(chosen.path))
-
-
-def with_strength(kind: type[S], text: str) -> S:
-    path, _, words = text.rpartition(":")
-    try:
-        return kind(path=path, **strength(words)) if path else kind(path=text)
-    except ValueError:
-        return kind(path=text)
-
-
-def strength(words: str) -> dict[str, Any]:
-    """ "0.5" or "0@0,1@0.5" → the fields of a Motion that say so. Raises ValueError for other words."""
-    if "@" not in words:
-        return {"strength": float(words)}
-    keys = [key.split("@") for key in words.split(",")]
-    return {"curve": tuple(Key(at=float(at), strength=float(value)) for value, at in keys)}
 
 
 def clips(

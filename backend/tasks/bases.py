@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -44,7 +44,7 @@ class LoadedMotion:
     @property
     def is_motion(self) -> bool:
         """Or looks that were kept beside one."""
-        return self.preset.kind != "style"
+        return self.preset.moves is not None
 
 
 def load_motions(motions: Sequence[Motion], family: Family) -> list[LoadedMotion]:
@@ -56,6 +56,8 @@ def load_motion(motion: Motion, family: Family) -> LoadedMotion:
     """Raises UserError for a motion learned on another architecture, or whose weights are damaged."""
     folder = Path(motion.path)
     preset = read_preset(folder)
+    if motion.kind and preset.moves:
+        preset = replace(preset, kind=motion.kind)
     base = family.fingerprint
     at_step = of_step(preset, motion.step)
     same = [w for w in at_step if w.architecture == base.architecture]

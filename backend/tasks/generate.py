@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.api.protocol import Edit, Generate, Rate, Sampling, Stacking
+from backend.api.protocol import Edit, Generate, Motion, Rate, Sampling, Stacking
 from backend.api.values import to_plain
 from backend.diffusion.sampling import Predict, ddim_sample, follow_source
 from backend.errors import UserError
@@ -168,16 +168,23 @@ def write_results(
     """The clips, finished, at the asked-for rate, each with all that it takes to make it alone inside and
     beside it. Both bases are as they were when this ends, however it does.
     """
+    request = replace(request, motions=_whose(request.motions, acted), sampling=s.sampling())
     in_time = smoothed if request.finish.between == "interpolate" else clips.resample
     written = []
     with closing(made), closing(finished(request, made, family, second, acted, run)) as done:
         for i, frames in enumerate(done):
             path = numbered(Path(request.out), i)
-            one = replace(request, seed=request.seed + i, count=1, out=str(path), sampling=s.sampling())
+            one = replace(request, seed=request.seed + i, count=1, out=str(path))
             shown = in_time(frames, family.profile.fps, s.rate, s.length)
             clips.write(path, shown, s.rate, _metadata(one, family, acted))
             written.append(str(path))
     return tuple(written)
+
+
+def _whose(motions: Sequence[Motion], acted: Sequence[Acting]) -> tuple[Motion, ...]:
+    """The motions, each with whose it was: its preset may say otherwise later."""
+    whose = {one.asked: one.preset.moves for one in acted if isinstance(one, LoadedMotion)}
+    return tuple(replace(motion, kind=whose.get(motion, motion.kind)) for motion in motions)
 
 
 def _metadata(request: Generate | Edit, family: Family, acted: Sequence[Acting]) -> dict[str, Any]:

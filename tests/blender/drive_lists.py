@@ -129,7 +129,7 @@ def taken_back() -> dict[str, Any]:
     keys = tuple(protocol.Key(at=i / 7, strength=round(0.1 * i, 4)) for i in range(8))
     made = protocol.Generate(
         job="old", prompt="a blue star", out="old.mp4", seed=4,
-        motions=(protocol.Motion(path=preset("Circle"), curve=keys),
+        motions=(protocol.Motion(path=preset("Circle"), curve=keys, kind="subject"),
                  protocol.Motion(path=preset("Brush", "style", "ink"), strength=0.5)),
         looks=(protocol.Looks(path=str(lora), strength=0.25, curve=()),),
         sampling=protocol.Sampling(rate=protocol.Rate(num=24), length=48),

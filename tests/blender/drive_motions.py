@@ -125,7 +125,8 @@ def whose() -> dict[str, Any]:
     session.look()
     for name in ("given", "taken back"):
         bpy.ops.restage.motion_whose(folder=folder)
-        seen[name] = [presets.read_preset(Path(folder)).kind, session.is_cameras(row)]
+        said = requests.generate(bpy.context).motions[0].kind
+        seen[name] = [presets.read_preset(Path(folder)).kind, session.is_cameras(row), said]
     seen["sent"] = [requests.generate(bpy.context).sampling.stacking]
     settings().sampling.own_stacking = True
     seen["sent"].append(requests.generate(bpy.context).sampling.stacking)
@@ -188,7 +189,7 @@ def results() -> dict[str, Any]:
         job="old", prompt="a blue star", out="old.mp4", seed=41, follow=0.25, inversion_steps=12,
         base="toy", balance=0.5,
         finish=protocol.Finish(between="repeat", enlarge="4x", base="large", strength=0.25),
-        motions=(protocol.Motion(path=motion, strength=0.5, step=75),), sampling=sampling,
+        motions=(protocol.Motion(path=motion, strength=0.5, step=75, kind="subject"),), sampling=sampling,
         clip=protocol.Clip(path=movie, frame_count=48),
     )  # fmt: skip
     strip[strips.REQUEST] = requests.as_json(made)

@@ -24,8 +24,8 @@ CHECKPOINTS = {
 }
 
 WHOSE = {
-    "given": ["camera", True],
-    "taken back": ["subject", False],
+    "given": ["camera", True, "camera"],
+    "taken back": ["subject", False, "subject"],
     "sent": [None, "apart"],
     "looks": "Error: 'Ink' holds looks and no motion. Choose a motion.",
     "gone": "Error: There is no motion in …/presets/Wave. Choose a folder that holds a preset.json.",

@@ -6,77 +6,16 @@ from pathlib import Path
 import pytest
 
 from backend.api import bases
-from backend.api.protocol import Clip, Finish, Generate, Key, Learn, Looks, Motion, Rate, Sampling
+from backend.api.protocol import Clip, Finish, Generate, Learn, Rate, Sampling
 from backend.api.settings import CustomizeAVideo
 from backend.cli import options
 from backend.errors import UserError
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "strength"),
-    [
-        ("/m/dance", "/m/dance", 1.0),
-        ("/m/dance:0.5", "/m/dance", 0.5),
-        ("/m/dance:-1", "/m/dance", -1.0),
-        ("/m/take:2:0.5", "/m/take:2", 0.5),
-        ("/m/take:two", "/m/take:two", 1.0),
-        ("/C:\\motions\\dance", "/C:\\motions\\dance", 1.0),
-        ("/C:\\motions\\dance:0.5", "/C:\\motions\\dance", 0.5),
-    ],
-)
-def test_the_strength_is_the_number_after_the_last_colon(text: str, path: str, strength: float) -> None:
-    assert options.motion(text, Path("/library")) == Motion(path=options.absolute(path), strength=strength)
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "keys"),
-    [
-        ("/m/dance:0@0,1@0.5", "/m/dance", [(0, 0), (1, 0.5)]),
-        ("/m/dance:-1@1", "/m/dance", [(-1, 1)]),
-        ("/m/take:2:0@0.5,1@0.5", "/m/take:2", [(0, 0.5), (1, 0.5)]),
-        ("/m/dance:1@", "/m/dance:1@", []),
-        ("/m/me@home:dance", "/m/me@home:dance", []),
-        ("/m/dance:0,1@0.5", "/m/dance:0,1@0.5", []),
-    ],
-)
-def test_a_strength_that_changes_is_written_as_strengths_at_moments(
-    text: str, path: str, keys: list[tuple[float, float]]
-) -> None:
-    curve = tuple(Key(strength=value, at=at) for value, at in keys)
-    assert options.motion(text, Path("/library")) == Motion(path=options.absolute(path), curve=curve)
-
-
-def test_looks_are_a_file_with_strengths_like_a_motions() -> None:
-    assert options.looks("/l/oil.safetensors") == Looks(path=options.absolute("/l/oil.safetensors"))
-    assert options.looks("/l/oil.safetensors:0.5").strength == 0.5
-    keys = (Key(at=0.0, strength=1.0), Key(at=1.0, strength=0.0))
-    assert options.looks("/l/oil.safetensors:1@0,0@1").curve == keys
-
-
-def test_a_motion_of_the_library_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    kept = tmp_path / "library" / "presets" / "dance"
-    kept.mkdir(parents=True)
-    assert options.motion("dance:0.5", tmp_path / "library") == Motion(path=str(kept), strength=0.5)
-    (tmp_path / "dance").mkdir()
-    assert options.motion("dance", tmp_path / "library").path == str(tmp_path / "dance")
-
-
-def test_a_checkpoint_is_named_after_a_number_sign(tmp_path: Path) -> None:
-    kept = tmp_path / "presets" / "dance"
-    kept.mkdir(parents=True)
-    assert options.motion("dance#150:0.5", tmp_path) == Motion(path=str(kept), strength=0.5, step=150)
-    for mistyped in ("dance#15O", "dance#", "dance# 150", "dance#-150"):
-        assert options.motion(mistyped, tmp_path).path == options.absolute(mistyped)  # where there is none
-    kept.with_name("dance#2").mkdir()  # a folder of that name is what was meant
-    assert options.motion("dance#2", tmp_path) == Motion(path=str(kept.with_name("dance#2")))
 
 
 def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").mkdir()
     assert options.base("model") == str(tmp_path / "model")
-    assert options.motion("m", Path("library")).path == str(tmp_path / "m")
     assert options.method("customize-a-video", ["given=looks"]).given == str(tmp_path / "looks")
     assert options.clips([Path("a.mp4")], [], 0, None, False)[0].path == str(tmp_path / "a.mp4")
 

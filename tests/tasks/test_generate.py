@@ -104,6 +104,7 @@ def test_a_clip_tells_how_to_make_it_again(request_, run, motion):
     assert metadata["request"]["seed"] == 3
     assert metadata["request"]["sampling"]["steps"] == 3  # the base's own, written down
     assert metadata["request"]["motions"][0]["strength"] == 0.5
+    assert metadata["request"]["motions"][0]["kind"] == "subject"  # the preset's own, written down
     assert metadata["motions"]["moving right"]
     assert json.loads(Path(path).with_name("clip.mp4.json").read_text()) == metadata
 

@@ -105,6 +105,14 @@ def test_balance_changes_two_motions_and_leaves_one_alone(made, motions):
     assert not np.array_equal(made(motions=tuple(both), balance=0.0), made(motions=tuple(both), balance=1.0))
 
 
+def test_a_request_may_say_whose_a_motion_is(made, motions, camera):
+    """So a result that is made again stays as it was, whoever its motion was given to since."""
+    subject, other = Motion(path=str(motions[0])), Motion(path=str(motions[1]))
+    as_cameras = made(motions=(subject, replace(other, kind="camera")), sampling=APART)
+    assert np.array_equal(as_cameras, made(motions=(subject, Motion(path=str(camera))), sampling=APART))
+    assert not np.array_equal(as_cameras, made(motions=(subject, other), sampling=APART))
+
+
 def _apart(family, loaded, guidance):
     said = read_apart(family, "a red ball", guidance, loaded)
     return apart(family, said, by_kind(loaded, parts_of(loaded, 4, 0.0)))

@@ -1,0 +1,84 @@
+"""Motions and looks on the command line, and how strongly each acts."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from backend.api.acting import BALANCE_HELP, Key, Looks, Motion
+from backend.cli import options as o
+
+S = TypeVar("S", Motion, Looks)
+
+Motions = Annotated[
+    list[str],
+    o.option(
+        "--motion",
+        metavar="DIR[#STEP][:STRENGTH]",
+        help="A learned motion; give several to mix them. A strength may change over the clip, from 0, its"
+        " first frame, to 1, its last: dance:0@0,1@0.5 grows to 1 until half way. dance#150 is the motion"
+        " as it was after 150 steps, where a checkpoint was kept then.",
+    ),
+]
+Cameras = Annotated[
+    list[str],
+    o.option(
+        "--camera",
+        metavar="DIR[#STEP][:STRENGTH]",
+        help="As --motion, of one that acts as the camera's.",
+    ),
+]
+Balance = Annotated[float, o.option("--balance", metavar="0..1", help=BALANCE_HELP)]
+Loras = Annotated[
+    list[str],
+    o.option("--lora", metavar="FILE[:STRENGTH]", help="A LoRA for looks; strengths as of --motion."),
+]
+
+
+def acting(
+    motions: Sequence[str], cameras: Sequence[str], loras: Sequence[str], library: Path
+) -> dict[str, Any]:
+    """The fields of a request that say what acts."""
+    as_cameras = [dataclasses.replace(motion_of(text, library), kind="camera") for text in cameras]
+    return {
+        "motions": (*[motion_of(text, library) for text in motions], *as_cameras),
+        "looks": tuple(looks_of(text) for text in loras),
+    }
+
+
+def motion_of(text: str, library: Path) -> Motion:
+    """DIR, DIR:STRENGTH or DIR:STRENGTH@MOMENT,… where DIR may be the name of a motion in the library.
+
+    DIR#STEP is one of its checkpoints. Strengths come after the last colon: C:\\motions\\dance is a path.
+    """
+    chosen = with_strength(Motion, text)
+    whole = chosen.path
+    name, _, step = whole.rpartition("#")
+    named = [(whole, 0), (name, int(step))] if name and step.isdecimal() else [(whole, 0)]
+    for path, steps in named:
+        for place in (o.expanded(path), library / "presets" / path):
+            if path and place.exists():
+                return dataclasses.replace(chosen, path=o.absolute(place), step=steps)
+    return dataclasses.replace(chosen, path=o.absolute(whole))
+
+
+def looks_of(text: str) -> Looks:
+    """FILE, with strengths as of a motion."""
+    chosen = with_strength(Looks, text)
+    return dataclasses.replace(chosen, path=o.absolute(chosen.path))
+
+
+def with_strength(kind: type[S], text: str) -> S:
+    path, _, words = text.rpartition(":")
+    try:
+        return kind(path=path, **strength(words)) if path else kind(path=text)
+    except ValueError:
+        return kind(path=text)
+
+
+def strength(words: str) -> dict[str, Any]:
+    """ "0.5" or "0@0,1@0.5" → the fields of a Motion that say so. Raises ValueError for other words."""
+    if "@" not in words:
+        return {"strength": float(words)}
+    keys = [key.split("@") for key in words.split(",")]
+    return {"curve": tuple(Key(at=float(at), strength=float(value)) for value, at in keys)}
