@@ -24,11 +24,12 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 SHARE = 0.4  # of a frame's places are the subject's; docs/log.md
+MOST = 2.0
 
 
 def weight(guidance: float) -> float:
-    """w: half of the guidance, and as it was learned where there is none."""
-    return max(1.0, guidance / 2)
+    """w: the guidance, and no more than was measured best, at guidance 3 and 4 (docs/log.md)."""
+    return min(max(1.0, guidance), MOST)
 
 
 def composed(guided: Tensor, camera: Tensor, subject: Tensor, guidance: float) -> Tensor:

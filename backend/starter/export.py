@@ -18,9 +18,9 @@ STEPS = {"draft": 200, "normal": 300, "best": 600}
 PROFILE = {
     "schema": 1,
     "name": "starter",
-    "version": 7,
+    "version": 8,
     "sampling_steps": 25,
-    "guidance": 4.0,
+    "guidance": 3.0,
     "stacking": "apart",
     "steps": STEPS,
     "learn": {  # what was measured best: docs/log.md

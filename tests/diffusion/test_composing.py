@@ -43,7 +43,7 @@ def test_each_effect_acts_in_its_place_and_only_there():
 
 
 def test_without_guidance_motions_act_as_learned():
-    assert [weight(g) for g in (0.0, 1.0, 4.0, 9.0)] == [1.0, 1.0, 2.0, 4.5]
+    assert [weight(g) for g in (0.0, 1.0, 1.5, 3.0, 9.0)] == [1.0, 1.0, 1.5, 2.0, 2.0]
 
 
 def test_a_subject_that_changes_nothing_has_no_place():
