@@ -96,10 +96,15 @@ class RESTAGE_OT_motion_whose(OfScene):
     """Mark this as the camera's motion or the subject's, where Restage measured it wrong in its clip"""
 
     bl_idname, bl_label = "restage.motion_whose", "Whose Motion It Is"
-    __annotations__ = {"folder": StringProperty(options={"HIDDEN", "SKIP_SAVE"})}
+    __annotations__ = {
+        "folder": StringProperty(options={"HIDDEN", "SKIP_SAVE"}),
+        "kind": EnumProperty(
+            items=[("camera", "Camera", ""), ("subject", "Subject", "")], options={"HIDDEN"}
+        ),
+    }
 
     def execute(self, context: Any) -> set[str]:
-        done = attempt(self, lambda: stack.give_to_other(Path(self.folder)))
+        done = attempt(self, lambda: stack.give_to(self.kind, Path(self.folder)))
         session.motions.pop(self.folder, None)
         session.look()
         return done

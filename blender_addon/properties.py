@@ -160,6 +160,8 @@ RestageMotion = group(
     title=StringProperty(name="Motion"),
     strength=property_of(Motion, "strength"),
     step=property_of(Motion, "step"),
+    # Whose it was when the result was made whose settings were taken back; else its preset says.
+    kind=StringProperty(options={"HIDDEN"}),
     over_time=BoolProperty(
         name="Over Time",
         description="Let the strength follow its keyframes over the frames of the new clip",

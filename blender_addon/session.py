@@ -88,7 +88,7 @@ class Session:
 
     def is_cameras(self, row: Any) -> bool:
         learned = self.motions.get(row.path)
-        return learned is not None and learned.kind == "camera"
+        return learned is not None and (row.kind or learned.kind) == "camera"
 
     def must_say(self, settings: Any, row: Any) -> str:
         """What the prompt does not say and must for these looks to be seen; nothing when it does."""

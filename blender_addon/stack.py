@@ -23,17 +23,18 @@ def parts(scene: Any, base: Base) -> dict[str, Any]:
     settings = scene.restage
     rows = [*settings.motions, *settings.looks]
     span = over_time.span_of(scene, base) if any(row.over_time for row in rows) else Span(0, 1, 2)
-    said = [(Path(row.path), row.step, over_time.said(row, span)) for row in rows]
+    said = [(row, over_time.said(row, span)) for row in rows]
     return {
-        "motions": tuple(_motion(p, step, s) for p, step, s in said if not is_lora(p)),
-        "looks": tuple(Looks(path=str(p), **s) for p, _, s in said if is_lora(p)),
+        "motions": tuple(_motion(row, s) for row, s in said if not is_lora(Path(row.path))),
+        "looks": tuple(Looks(path=row.path, **s) for row, s in said if is_lora(Path(row.path))),
     }
 
 
-def _motion(path: Path, step: int, strengths: dict[str, Any]) -> Motion:
+def _motion(row: Any, strengths: dict[str, Any]) -> Motion:
     """Whose it is goes with the request: a result is made again the same, whoever gets the motion later."""
-    preset = _preset(path)
-    return Motion(path=str(path), step=step, kind=preset.moves if preset else None, **strengths)
+    preset = _preset(Path(row.path))
+    kind = (row.kind or preset.moves) if preset and preset.moves else None
+    return Motion(path=row.path, step=row.step, kind=kind, **strengths)
 
 
 def restore(request: Generate | Edit, scene: Any, base: Base) -> None:
@@ -47,7 +48,8 @@ def restore(request: Generate | Edit, scene: Any, base: Base) -> None:
     for one in acting:
         rows = scene.restage.motions if is_motion(one) else scene.restage.looks
         row = add(rows, Path(one.path), one.strength)
-        row.step = one.step if isinstance(one, Motion) else 0
+        if isinstance(one, Motion):
+            row.step, row.kind = one.step, one.kind or ""
         over_time.lay(row, one.curve, span)
 
 
@@ -107,15 +109,18 @@ def remove(scene: Any, name: str, index: int) -> None:
     getattr(scene.restage, name).remove(index)
 
 
-def give_to_other(folder: Path) -> None:
-    """A camera's motion becomes a subject's, or back. Raises UserError when it cannot be changed."""
+def give_to(kind: str, folder: Path) -> None:
+    """A motion becomes the "camera" 's or the "subject" 's. Raises UserError when it cannot be changed."""
     preset = read_preset(folder)
     if preset.kind == "style":
         raise UserError(f"{preset.title!r} holds looks and no motion.", "Choose a motion.")
     try:
-        write_preset(folder, replace(preset, kind="subject" if preset.kind == "camera" else "camera"))
+        write_preset(folder, replace(preset, kind=kind))
     except OSError as error:
         raise UserError(
             f"The motion {preset.title!r} cannot be changed: {error.strerror}.",
             "See who may write its folder.",
         ) from error
+    for scene in bpy.data.scenes:
+        for row in scene.restage.motions:
+            row.kind = "" if Path(row.path) == folder else row.kind

@@ -9,6 +9,7 @@ from backend.api.acting import BALANCE_HELP, Key, Looks, Motion
 from backend.cli import options as o
 
 S = TypeVar("S", Motion, Looks)
+LONGEST_STEP = 10  # digits
 
 Motions = Annotated[
     list[str],
@@ -25,7 +26,13 @@ Cameras = Annotated[
     o.option(
         "--camera",
         metavar="DIR[#STEP][:STRENGTH]",
-        help="As --motion, of one that acts as the camera's.",
+        help="As --motion, of one that acts as the camera's, whatever was measured when it was learned.",
+    ),
+]
+Subjects = Annotated[
+    list[str],
+    o.option(
+        "--subject", metavar="DIR[#STEP][:STRENGTH]", help="As --camera, of one that acts as a subject's."
     ),
 ]
 Balance = Annotated[float, o.option("--balance", metavar="0..1", help=BALANCE_HELP)]
@@ -36,12 +43,17 @@ Loras = Annotated[
 
 
 def acting(
-    motions: Sequence[str], cameras: Sequence[str], loras: Sequence[str], library: Path
+    motions: Sequence[str],
+    cameras: Sequence[str],
+    subjects: Sequence[str],
+    loras: Sequence[str],
+    library: Path,
 ) -> dict[str, Any]:
     """The fields of a request that say what acts."""
-    as_cameras = [dataclasses.replace(motion_of(text, library), kind="camera") for text in cameras]
+    said = [(text, None) for text in motions]
+    said += [(text, kind) for kind, texts in (("camera", cameras), ("subject", subjects)) for text in texts]
     return {
-        "motions": (*[motion_of(text, library) for text in motions], *as_cameras),
+        "motions": tuple(dataclasses.replace(motion_of(text, library), kind=kind) for text, kind in said),
         "looks": tuple(looks_of(text) for text in loras),
     }
 
@@ -54,7 +66,8 @@ def motion_of(text: str, library: Path) -> Motion:
     chosen = with_strength(Motion, text)
     whole = chosen.path
     name, _, step = whole.rpartition("#")
-    named = [(whole, 0), (name, int(step))] if name and step.isdecimal() else [(whole, 0)]
+    is_step = name and step.isdecimal() and len(step) < LONGEST_STEP
+    named = [(whole, 0), (name, int(step))] if is_step else [(whole, 0)]
     for path, steps in named:
         for place in (o.expanded(path), library / "presets" / path):
             if path and place.exists():

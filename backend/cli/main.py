@@ -115,6 +115,7 @@ def generate(
     out: o.OutFile,
     motion: a.Motions = [],  # noqa: B006
     camera: a.Cameras = [],  # noqa: B006
+    subject: a.Subjects = [],  # noqa: B006
     balance: a.Balance = BALANCE,
     stacking: o.Stacked = None,
     lora: a.Loras = [],  # noqa: B006
@@ -138,7 +139,7 @@ def generate(
     """Make clips of --prompt that move as the motions say."""
     request = Generate(
         job="", prompt=prompt, out=o.absolute(out), base=o.base(base), seed=seed, count=count,
-        balance=balance, follow=follow, **a.acting(motion, camera, lora, library),
+        balance=balance, follow=follow, **a.acting(motion, camera, subject, lora, library),
         sampling=o.sampling(
             size, fps, frames=frames, length=length, steps=steps, guidance=guidance, stacking=stacking
         ),
@@ -158,6 +159,7 @@ def edit(
     follow: Annotated[float, o.option("--follow", metavar="0..1", help="How closely.")] = 1.0,
     motion: a.Motions = [],  # noqa: B006
     camera: a.Cameras = [],  # noqa: B006
+    subject: a.Subjects = [],  # noqa: B006
     balance: a.Balance = BALANCE,
     stacking: o.Stacked = None,
     lora: a.Loras = [],  # noqa: B006
@@ -183,7 +185,7 @@ def edit(
     request = Edit(
         job="", clip=o.clips([clip], [looks], first, frames, reverse)[0], prompt=prompt, out=o.absolute(out),
         follow=follow, base=o.base(base), seed=seed, count=count, inversion_steps=inversion_steps,
-        balance=balance, **a.acting(motion, camera, lora, library),
+        balance=balance, **a.acting(motion, camera, subject, lora, library),
         sampling=o.sampling(size, fps, length=length, guidance=guidance, stacking=stacking),
         finish=o.finish(finish),
         compute=Compute(device=device, precision=precision, memory=memory),

@@ -28,7 +28,7 @@ MOST = 2.0
 
 
 def weight(guidance: float) -> float:
-    """w: the guidance, and no more than was measured best, at guidance 3 and 4 (docs/log.md)."""
+    """w: the guidance, at least 1, and no more than was measured best, at guidance 3 and 4 (docs/log.md)."""
     return min(max(1.0, guidance), MOST)
 
 
@@ -40,7 +40,7 @@ def composed(guided: Tensor, camera: Tensor, subject: Tensor, guidance: float) -
 
 
 def where_most(effect: Tensor, share: float) -> Tensor:
-    """1 at that share of each frame's places where `effect` (B, C, F, h, w) is largest, else 0.
+    """1 at about that share of each frame's places, where `effect` (B, C, F, h, w) is largest, else 0.
 
     → (B, 1, F, h, w). The size is the norm over channels, as a mean over a place and its neighbours, because
     that of one place alone is noise.

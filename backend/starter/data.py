@@ -1,10 +1,10 @@
-"""What the stages train on: single pictures for the autoencoder, encoded clips for the UNet."""
+"""What stages `stills` and `clips` train on: a bank of encoded clips."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import groupby
@@ -13,21 +13,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 
 from . import workers
 from .films import Films
 from .models import Size, mixed_precision
 from .world import FULL, Shot, Vocabulary, another, backwards, render, sample_shot, shows, words_of
 from .world.motions import WANDER
-from .world.shots import HELD_OUT_SHARE, Words
+from .world.shots import Words
 
 CHUNK = 1024
 """Clips in one file of the bank."""
-REMEMBERED = 32768
-"""The last so many pictures that were drawn may be shown again."""
 DRAWN = 64
 """Clips that are drawn and encoded together."""
+AHEAD = 16
+"""So many of these does a loader draw before they are asked for."""
 GROUP = 8
 """Clips that the same words describe; they stand side by side in the bank, for `stages.expected`."""
 
@@ -36,71 +36,6 @@ WANDERING = 0.5
 moves half of it."""
 WANDERING_CAMERAS = 1 / 3
 """Share of the moving cameras that go anywhere, where a pan can be seen."""
-
-
-def random_pictures(
-    rng: random.Random, count: int, size: Size, device: torch.device, vocabulary: Vocabulary = FULL
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures (count, 3, H, W) in [-1, 1] for the autoencoder and their subjects' masks (count, 1, H, W).
-
-    Subjects are anywhere and of any size, patterns start anywhere in half of them; every fourth picture is a
-    crop at half the frame. Combinations held out from the UNet are not held out from the autoencoder.
-    """
-    shots = [
-        replace(
-            sample_shot(rng, vocabulary=vocabulary, unseen=rng.random() < 1 / HELD_OUT_SHARE, motion="still"),
-            x=rng.random(),
-            y=rng.random(),
-            size=rng.uniform(0.08, 0.32),
-            texture=rng.choice((0.0, rng.random())),
-        )
-        for _ in range(count)
-    ]
-    whole = render(shots[count // 4 :], size=size.pixels, frames=1, device=device)
-    pictures, masks = [whole.frames[:, 0]], [whole.masks]
-    if cropped := shots[: count // 4]:
-        large = render(cropped, size=2 * size.pixels, frames=1, device=device)
-        rows, columns = (
-            slice(start, start + size.pixels) for start in (rng.randrange(size.pixels) for _ in "yx")
-        )
-        pictures.append(large.frames[:, 0, :, rows, columns])
-        masks.append(large.masks[:, :, rows, columns])
-    return torch.cat(pictures) * 2 - 1, torch.cat(masks)
-
-
-class _Pictures(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Batches of `random_pictures` without end, drawn on the CPU."""
-
-    def __init__(self, seed: int, count: int, size: Size, vocabulary: Vocabulary) -> None:
-        self.seed, self.count, self.size, self.vocabulary = seed, count, size, vocabulary
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        process = torch.utils.data.get_worker_info()
-        rng = random.Random(f"{self.seed} {process.id if process else 0}")
-        while True:
-            yield random_pictures(rng, self.count, self.size, torch.device("cpu"), self.vocabulary)
-
-
-def drawn_ahead(
-    seed: int, count: int, size: Size, vocabulary: Vocabulary, loaders: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """`random_pictures` from `loaders` processes, so that a GPU need not wait for them; 0 draws them here."""
-    return iter(DataLoader(_Pictures(seed, count, size, vocabulary), batch_size=None, num_workers=loaders))
-
-
-def shown_again(
-    pictures: Iterator[tuple[torch.Tensor, torch.Tensor]], times: int, rng: random.Random
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """After each batch `times` - 1 random ones of the last REMEMBERED pictures', every other one mirrored."""
-    remembered: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for batch in pictures:
-        yield batch
-        # Copied: what a loader hands over takes up shared memory and open files.
-        remembered.append((batch[0].clone(), batch[1].clone()))
-        del remembered[: -max(1, REMEMBERED // len(batch[0]))]
-        for turn in range(times - 1):
-            again, masks = rng.choice(remembered)
-            yield (again.flip(-1), masks.flip(-1)) if turn % 2 == 0 else (again, masks)
 
 
 @torch.no_grad()
@@ -143,7 +78,7 @@ class _Clips(Dataset[torch.Tensor]):
 
 def write_bank(
     folder: Path,
-    autoencoder: AutoencoderKL,
+    autoencoder: Callable[[], AutoencoderKL],
     size: Size,
     chunks: int,
     device: torch.device,
@@ -152,23 +87,27 @@ def write_bank(
     films: Films | None = None,
     loaders: int = 0,
 ) -> None:
-    """Render and encode `chunks` files of `chunk` clips (some times 2 · GROUP) each, then `films`; finished
-    files are kept.
+    """Encode `films`, then render and encode `chunks` files of `chunk` clips (some times 2 · GROUP) each;
+    finished files are kept.
 
     Clips are drawn on the CPU by `loaders` processes, on `device` without any: docs/log.md has what each is
-    good for.
+    good for. Loaders begin before the autoencoder is asked for, which may take a while and a GPU: forked
+    processes that inherit one abort when they end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     mine = range(workers.rank(), chunks, workers.count())
     numbers = [number for number in mine if not (folder / f"{number:04}.npz").exists()]
     clips = _Clips(numbers, chunk, size, vocabulary, torch.device("cpu") if loaders else device)
-    drawn = iter(DataLoader(clips, batch_size=None, num_workers=loaders))
-    for number in numbers:
-        latents = [_encoded(autoencoder, next(drawn)) for _ in range(0, chunk, DRAWN)]
-        _write_chunk(folder / f"{number:04}.npz", latents, clips.shots_of(number))
+    ahead = AHEAD if loaders else None
+    drawn = iter(DataLoader(clips, batch_size=None, num_workers=loaders, prefetch_factor=ahead))
+    encoded = partial(_encoded, autoencoder())
     if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
-        latents = [_encoded(autoencoder, some) for some in torch.split(films.frames, DRAWN)]
-        _write_chunk(folder / "film.npz", latents, films.shots)
+        _write_chunk(
+            folder / "film.npz", [encoded(some) for some in torch.split(films.frames, DRAWN)], films.shots
+        )
+    for number in numbers:
+        latents = [encoded(next(drawn)) for _ in range(0, chunk, DRAWN)]
+        _write_chunk(folder / f"{number:04}.npz", latents, clips.shots_of(number))
 
 
 def _perhaps_wandering(rng: random.Random, shot: Shot) -> Shot:

@@ -7,7 +7,6 @@ uint8.
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +28,14 @@ class Films:
     frames: torch.Tensor
     shots: list[Shot]
 
-    def pictures(self, rng: random.Random, count: int) -> torch.Tensor:
-        """Single frames (count, 3, H, W) in [-1, 1]."""
-        drawn = [
-            self.frames[rng.randrange(len(self.shots)), rng.randrange(self.frames.shape[1])]
-            for _ in range(count)
-        ]
-        return torch.stack(drawn).float() / 127.5 - 1
+    def pictures(self, count: int) -> torch.Tensor:
+        """Random single frames (count, 3, H, W) in [-1, 1]."""
+        device = self.frames.device
+        films, frames = (torch.randint(n, (count,), device=device) for n in self.frames.shape[:2])
+        return self.frames[films, frames].float() / 127.5 - 1
+
+    def to(self, device: torch.device) -> Films:
+        return Films(self.frames.to(device), self.shots)
 
 
 def read_films(folder: Path, size: Size) -> Films:

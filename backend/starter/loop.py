@@ -20,6 +20,14 @@ NOTED_EVERY = 30.0
 """Seconds between two notes of the loss, two savings."""
 
 
+def saved_step(file: Path) -> int:
+    """How far the checkpoint has come, 0 when there is none; read without a device."""
+    if not file.exists():
+        return 0
+    step: int = torch.load(file, map_location="cpu", mmap=True, weights_only=True)["step"]
+    return step
+
+
 class Checkpoint:
     """Modules, their exponential moving average, and one file that holds them with the step."""
 
@@ -93,5 +101,6 @@ def run(
                 print(f"{args.stage} step {checkpoint.step} loss {mean:.4f}", flush=True)
                 checkpoint.save(optimizer)
             noted, losses = time.monotonic(), []
+    checkpoint.optimizer_state = optimizer.state_dict()
     if workers.rank() == 0:
         checkpoint.save(optimizer)

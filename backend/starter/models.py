@@ -34,6 +34,12 @@ def mixed_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=worth)
 
 
+def upload(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Values on the device, without waiting until it has done what it was told before."""
+    pinned = values.pin_memory() if device.type == "cuda" else values
+    return pinned.to(device, non_blocking=True)
+
+
 def new_autoencoder(size: Size) -> AutoencoderKL:
     """Pixels (B, 3, H, W) in [-1, 1] ↔ latents (B, 8, H/8, W/8)."""
     return AutoencoderKL(

@@ -14,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from .data import Bank
 from .films import SHARE, Films
+from .models import upload
 from .world import Shot, caption
 
 KL_WEIGHT = 1e-6
@@ -30,18 +31,17 @@ def autoencoder_loss(
     autoencoder: AutoencoderKL,
     pictures: torch.Tensor,
     masks: torch.Tensor,
-    rng: random.Random,
     films: Films | None = None,
 ) -> torch.Tensor:
     """L1 and squared error of the round trip, subjects weighing more, with a trace of KL.
 
     Pictures (B, 3, H, W) in [-1, 1] and their subjects' masks (B, 1, H, W); `films` take the place of some.
     """
+    pictures, masks = pictures.to(autoencoder.device), masks.to(autoencoder.device)
     if films is not None:
-        filmed = films.pictures(rng, max(1, len(pictures) // SHARE))
+        filmed = films.pictures(max(1, len(pictures) // SHARE))
         pictures, masks = pictures.clone(), masks.clone()
         pictures[: len(filmed)], masks[: len(filmed)] = filmed, 0
-    pictures, masks = pictures.to(autoencoder.device), masks.to(autoencoder.device)
     posterior = autoencoder.encode(pictures).latent_dist
     error = autoencoder.decode(posterior.sample()).sample.float() - pictures
     weights = 1 + SUBJECT_WEIGHT * masks
@@ -113,7 +113,7 @@ class Denoising:
         if not stills:
             groups += [self.bank.opposite(group, rng) for group in groups]
             levels = levels.repeat(2)
-        numbers = torch.tensor(groups, device=device)
+        numbers = upload(torch.tensor(groups), device)
         candidates, missing = self._candidates(numbers, stills=stills)
         which = (torch.rand(len(groups), device=device) * self.bank.sizes[numbers]).long()
         x_0 = candidates[torch.arange(len(groups), device=device), which]
@@ -154,5 +154,5 @@ class Denoising:
         captions = [caption(shot, rng) for shot in shots]
         prompts = ["" if rng.random() < NO_CAPTION else c.looks if stills else c.full for c in captions]
         ids = self.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        embedded: torch.Tensor = self.text_encoder(ids.to(self.unet.device)).last_hidden_state
+        embedded: torch.Tensor = self.text_encoder(upload(ids, self.unet.device)).last_hidden_state
         return embedded

@@ -18,6 +18,7 @@ import random
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,11 +30,12 @@ from transformers import CLIPTokenizer
 from backend.families.unet3d import bypass_temporal, flatten_convolutions
 
 from . import workers
-from .data import Bank, drawn_ahead, encode, shown_again, write_bank
+from .data import Bank, encode, write_bank
 from .export import export
 from .films import read_films
-from .loop import Checkpoint, run
+from .loop import Checkpoint, run, saved_step
 from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet
+from .pictures import drawn_ahead, shown_again
 from .positions import mark_positions
 from .stages import CLIPS_NOISE, Denoising, autoencoder_loss
 from .tokenizer import write_tokenizer
@@ -43,10 +45,9 @@ STILLS_EVERY = 6
 """Every so many steps of stage `clips` is one of stills: frames stay good with temporal layers bypassed."""
 MARKED_AT = 900
 """The timestep at which stage `positions` measures how loud layers are: where motions are decided."""
+AUTOENCODER = "autoencoder.pt"
 PARTS = {"autoencoder": "vae", "unet": "unet", "text_encoder": "text_encoder"}
 """Where a pipeline folder keeps what the stages train."""
-SHOWN = 6
-"""About how often stage `autoencoder` shows what loaders draw: a GPU learns so many times as fast."""
 PICTURES_PER_CLIP = 4
 """Single frames that take the place of one clip in a batch: they cost about as much."""
 
@@ -66,7 +67,7 @@ def take_up(checkpoint: Checkpoint, args: argparse.Namespace, *, averaged: bool 
 
 def autoencoder_checkpoint(args: argparse.Namespace) -> Checkpoint:
     modules = torch.nn.ModuleDict({"autoencoder": new_autoencoder(args.size)}).to(args.device)
-    return Checkpoint(args.work / "autoencoder.pt", modules, ema_decay=0.99)
+    return Checkpoint(args.work / AUTOENCODER, modules, ema_decay=0.99)
 
 
 def trained_autoencoder(args: argparse.Namespace) -> AutoencoderKL:
@@ -98,24 +99,27 @@ def denoiser_checkpoint(args: argparse.Namespace) -> Checkpoint:
 
 
 def train_autoencoder(args: argparse.Namespace) -> None:
+    # Loaders are forked before this process has a GPU: what inherits one aborts when it ends.
+    seed = saved_step(args.work / AUTOENCODER) * workers.count() + workers.rank()
+    drawn = drawn_ahead(seed, args.batch, args.size, args.vocabulary, args.loaders)
     checkpoint = autoencoder_checkpoint(args)
     # The encoder to hold fast is the averaged one, which encoded the bank.
     take_up(checkpoint, args, averaged=args.stage == "decoder")
-    seed = checkpoint.step * workers.count() + workers.rank()
-    pictures = drawn_ahead(seed, args.batch, args.size, args.vocabulary, args.loaders)
-    if args.loaders:  # they are there for a GPU, which outruns them
-        pictures = shown_again(pictures, SHOWN, random.Random(seed))
+    films = args.films and args.films.to(args.device)
     autoencoder = checkpoint.modules["autoencoder"]
     if args.stage == "decoder":
         for part in (autoencoder.encoder, autoencoder.quant_conv):
             part.requires_grad_(False)
-    run(checkpoint, lambda rng: autoencoder_loss(autoencoder, *next(pictures), rng, args.films), args)
+    # Loaders are there for a GPU, which outruns them.
+    again = shown_again(drawn, args.batch, args.size, args.device) if args.loaders else nullcontext(drawn)
+    with again as pictures:
+        run(checkpoint, lambda _: autoencoder_loss(autoencoder, *next(pictures), films), args)
 
 
-def train_bank(args: argparse.Namespace) -> None:
+def train_bank(args: argparse.Namespace, autoencoder: Callable[[], AutoencoderKL] | None = None) -> None:
     write_bank(
-        args.work / "bank",
-        trained_autoencoder(args),
+        args.bank,
+        autoencoder or partial(trained_autoencoder, args),
         args.size,
         args.chunks,
         args.device,
@@ -126,33 +130,44 @@ def train_bank(args: argparse.Namespace) -> None:
 
 
 def read_bank(args: argparse.Namespace) -> Bank:
-    bank = Bank(args.work / "bank", args.device, args.vocabulary)
+    bank = Bank(args.bank, args.device, args.vocabulary)
     if not bank.groups:
         raise SystemExit("Encode clips first: --stage bank.")
     return bank
 
 
-def train_denoiser(args: argparse.Namespace) -> None:
+def open_denoiser(args: argparse.Namespace, *, averaged: bool = False) -> tuple[Checkpoint, Denoising]:
+    """The checkpoint of `stills` and `clips`, taken up, and their loss on the bank."""
     checkpoint = denoiser_checkpoint(args)
-    take_up(checkpoint, args)
+    take_up(checkpoint, args, averaged=averaged)
     unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
-    bank = read_bank(args)
-    denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank, args.noise)
+    return checkpoint, Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), read_bank(args))
+
+
+def denoiser_loss(denoising: Denoising, batch: int, rng: random.Random, *, stills: bool) -> torch.Tensor:
+    """The loss of `batch` clips, or of as many stills as cost the same."""
+    with bypass_temporal(denoising.unet) if stills else nullcontext():
+        return denoising.loss(batch * (PICTURES_PER_CLIP if stills else 1), rng, stills=stills)
+
+
+def train_denoiser(args: argparse.Namespace) -> None:
+    teach_denoiser(*open_denoiser(args), args)
+
+
+def teach_denoiser(checkpoint: Checkpoint, denoising: Denoising, args: argparse.Namespace) -> None:
+    """Stage `stills` or `clips`, whichever `args.stage` says."""
+    denoising.clips_noise = args.noise
 
     def loss(rng: random.Random) -> torch.Tensor:
-        alone = args.stage == "stills" or checkpoint.step % STILLS_EVERY == 0
-        with bypass_temporal(unet) if alone else nullcontext():
-            return denoising.loss(args.batch * (PICTURES_PER_CLIP if alone else 1), rng, stills=alone)
+        stills = args.stage == "stills" or checkpoint.step % STILLS_EVERY == 0
+        return denoiser_loss(denoising, args.batch, rng, stills=stills)
 
-    run(checkpoint, loss, args, meanwhile=bank.grow)
+    run(checkpoint, loss, args, meanwhile=denoising.bank.grow)
 
 
 def give_positions(args: argparse.Namespace) -> None:
-    checkpoint = denoiser_checkpoint(args)
-    take_up(checkpoint, args, averaged=True)
-    unet, text_encoder = checkpoint.modules["unet"], checkpoint.modules["text_encoder"]
-    bank = read_bank(args)
-    denoising = Denoising(unet, text_encoder, tokenizer_of(args), new_scheduler(), bank)
+    checkpoint, denoising = open_denoiser(args, averaged=True)
+    unet, bank = denoising.unet, denoising.bank
     noise = torch.randn_like(bank.latents[:2].float().transpose(1, 2))
     text = denoising.text(bank.shots[:2], random.Random(0), stills=False)
     mark_positions(unet, noise, torch.tensor([MARKED_AT] * 2, device=args.device), text)
@@ -189,11 +204,11 @@ STAGES: dict[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def _arguments() -> argparse.Namespace:
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """What all ways to train are told; `prepared` makes of it what the stages read."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--stage", choices=STAGES, required=True)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--work", type=Path, required=True, help="checkpoints and encoded clips")
     parser.add_argument(
@@ -217,23 +232,34 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--vocabulary", choices=VOCABULARIES, default="full", help="how much of the world is taught"
     )
+    parser.add_argument(
+        "--stress", nargs="*", default=[], help="words to draw more often: subjects, motions, numbers"
+    )
     parser.add_argument("--start", type=Path, help="a starter's folder to go on from without checkpoints")
     parser.add_argument("--films", type=Path, help="a folder of shots filmed in Blender")
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--frames", type=int, default=8)
-    return parser.parse_args()
+    return parser
 
 
-def main() -> None:
-    args = _arguments()
+def prepared(args: argparse.Namespace) -> argparse.Namespace:
     args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
+    args.vocabulary = args.vocabulary.stressing(args.stress)
     if args.moving is not None:
         args.vocabulary = replace(args.vocabulary, camera_share=args.moving)
     # The world's motions take one second: so does a clip, whatever its number of frames.
     args.size = Size(pixels=args.pixels, frames=args.frames, fps=args.frames)
     args.films = read_films(args.films, args.size) if args.films else None
     args.work.mkdir(parents=True, exist_ok=True)
+    args.bank = args.work / "bank"
     write_tokenizer(args.work / "tokenizer")
+    return args
+
+
+def main() -> None:
+    parser = argument_parser(__doc__)
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    args = prepared(parser.parse_args())
     workers.start(args.workers, STAGES[args.stage], args)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
@@ -35,7 +36,7 @@ def start(workers: int, work: Callable[..., None], *args: object) -> None:
 def _join(
     rank: int, workers: int, meeting: Path, work: Callable[..., None], args: tuple[object, ...]
 ) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(1)
     torch.manual_seed(0)  # what is new begins alike in all of them
     dist.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=workers)
@@ -45,12 +46,25 @@ def _join(
         dist.destroy_process_group()
 
 
-def _end_with_parent() -> None:
-    """A run that is killed leaves no worker behind to save over the next run's checkpoint."""
+def end_with_parent() -> None:
+    """From here on this process ends when its parent does, or when it is told to, and its loaders with it.
+
+    A run that is killed leaves no worker behind to save over the next run's checkpoint.
+    """
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+
+    def end(*_: object) -> None:
+        for loader in multiprocessing.active_children():
+            loader.kill()
         os._exit(1)
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            end()
+
+    signal.signal(signal.SIGTERM, end)
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def rank() -> int:

@@ -53,10 +53,14 @@ def load_motions(motions: Sequence[Motion], family: Family) -> list[LoadedMotion
 
 
 def load_motion(motion: Motion, family: Family) -> LoadedMotion:
-    """Raises UserError for a motion learned on another architecture, or whose weights are damaged."""
+    """Raises UserError for a motion learned on another architecture, or whose weights are damaged, and for
+    looks that are said to be somebody's motion.
+    """
     folder = Path(motion.path)
     preset = read_preset(folder)
-    if motion.kind and preset.moves:
+    if motion.kind:
+        if preset.moves is None:
+            raise UserError(f"{preset.title!r} holds looks and no motion.", "Choose a motion.")
         preset = replace(preset, kind=motion.kind)
     base = family.fingerprint
     at_step = of_step(preset, motion.step)

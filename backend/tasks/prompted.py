@@ -74,8 +74,9 @@ def without_words(words: Iterable[str], text: str, but: Iterable[str] = ()) -> s
     rest = whole(*cut, *kept).sub(lambda said: " " if gone.fullmatch(said[0]) else said[0], text)
     if rest == text:
         return text
-    # No comma is left that nothing stands before.
-    return re.sub(r"\s+(?=[,;])|([,;])(?:\s*[,;])+", r"\1", " ".join(rest.split())).strip(" ,;")
+    # No bracket is left that holds nothing, no comma or stop that nothing stands before.
+    tidy = re.sub(r"\(\s*\)", " ", rest)
+    return re.sub(r"\s+(?=[,;.])|([,;.])(?:\s*[,;.])+", r"\1", " ".join(tidy.split())).strip(" ,;")
 
 
 def _brought(prompt: str, motions: Sequence[LoadedMotion]) -> tuple[list[str], dict[str, Tensor]]:

@@ -129,7 +129,7 @@ def taken_back() -> dict[str, Any]:
     keys = tuple(protocol.Key(at=i / 7, strength=round(0.1 * i, 4)) for i in range(8))
     made = protocol.Generate(
         job="old", prompt="a blue star", out="old.mp4", seed=4,
-        motions=(protocol.Motion(path=preset("Circle"), curve=keys, kind="subject"),
+        motions=(protocol.Motion(path=preset("Circle"), curve=keys, kind="camera"),  # now a subject's
                  protocol.Motion(path=preset("Brush", "style", "ink"), strength=0.5)),
         looks=(protocol.Looks(path=str(lora), strength=0.25, curve=()),),
         sampling=protocol.Sampling(rate=protocol.Rate(num=24), length=48),
@@ -138,11 +138,16 @@ def taken_back() -> dict[str, Any]:
     strip[strips.REQUEST] = requests.as_json(made)
     bpy.ops.restage.take_settings()
     again = sent()
+    session.look()
+    taken = session.is_cameras(settings().motions[0])
+    bpy.ops.restage.motion_whose(folder=preset("Circle"), kind="subject")
+    given = sent().motions[0].kind
     del strip[strips.REQUEST]
     leave = ("job", "out", "compute")
     return {
         "rows": [[row.title, row.over_time] for row in (*settings().motions, *settings().looks)],
         "differs": [n for n in vars(made) if n not in leave and getattr(made, n) != getattr(again, n)],
+        "whose": [taken, given],
     }
 
 

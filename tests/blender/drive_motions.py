@@ -123,8 +123,8 @@ def whose() -> dict[str, Any]:
     driving.module("stack").add_learned(bpy.context.scene, Path(folder))
     row, seen = settings().motions[0], {}
     session.look()
-    for name in ("given", "taken back"):
-        bpy.ops.restage.motion_whose(folder=folder)
+    for name, kind in (("given", "camera"), ("taken back", "subject")):
+        bpy.ops.restage.motion_whose(folder=folder, kind=kind)
         said = requests.generate(bpy.context).motions[0].kind
         seen[name] = [presets.read_preset(Path(folder)).kind, session.is_cameras(row), said]
     seen["sent"] = [requests.generate(bpy.context).sampling.stacking]

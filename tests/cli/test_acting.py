@@ -68,16 +68,17 @@ def test_a_checkpoint_is_named_after_a_number_sign(tmp_path: Path) -> None:
     kept = tmp_path / "presets" / "dance"
     kept.mkdir(parents=True)
     assert acting.motion_of("dance#150:0.5", tmp_path) == Motion(path=str(kept), strength=0.5, step=150)
-    for mistyped in ("dance#15O", "dance#", "dance# 150", "dance#-150"):
+    for mistyped in ("dance#" + 5000 * "1", "dance#15O", "dance#", "dance# 150", "dance#-150"):
         assert acting.motion_of(mistyped, tmp_path).path == options.absolute(mistyped)  # where there is none
     kept.with_name("dance#2").mkdir()  # a folder of that name is what was meant
     assert acting.motion_of("dance#2", tmp_path) == Motion(path=str(kept.with_name("dance#2")))
 
 
-def test_a_motion_may_be_given_to_the_camera(tmp_path: Path) -> None:
-    said = acting.acting(["/m/dance:0.5"], ["/m/orbit:2"], ["/l/oil.safetensors"], tmp_path)
+def test_a_motion_may_be_given_to_the_camera_or_to_a_subject(tmp_path: Path) -> None:
+    said = acting.acting(["/m/dance:0.5"], ["/m/orbit:2"], ["/m/jump"], ["/l/oil.safetensors"], tmp_path)
     assert said["motions"] == (
         Motion(path=options.absolute("/m/dance"), strength=0.5),
         Motion(path=options.absolute("/m/orbit"), strength=2.0, kind="camera"),
+        Motion(path=options.absolute("/m/jump"), kind="subject"),
     )
     assert said["looks"] == (Looks(path=options.absolute("/l/oil.safetensors")),)

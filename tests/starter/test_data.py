@@ -1,7 +1,8 @@
 """What the starter is trained on: pictures, the bank of encoded clips, films."""
 
 import json
-import random
+import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from backend.starter import data
-from backend.starter.data import GROUP, Bank, drawn_ahead, shown_again, write_bank
+from backend.starter import pictures
+from backend.starter.data import GROUP, Bank, write_bank
 from backend.starter.films import Films, read_films
 from backend.starter.models import Size, new_autoencoder
+from backend.starter.pictures import Pool, drawn_ahead, shown_again
 from backend.starter.world import FIRST, FULL, VOCABULARIES
 from backend.starter.world.motions import WANDER
 
@@ -21,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 def test_half_of_what_a_still_camera_sees_wanders_and_less_under_one_that_moves(tmp_path: Path) -> None:
-    write_bank(tmp_path, new_autoencoder(SIZE), SIZE, 1, CPU, VOCABULARIES["camera"], chunk=1024)
+    write_bank(tmp_path, lambda: new_autoencoder(SIZE), SIZE, 1, CPU, VOCABULARIES["camera"], chunk=1024)
     shots = Bank(tmp_path, CPU).shots
     still, moving = ([s for s in shots if (s.camera == "locked") == locked] for locked in (True, False))
     share = [sum(s.motion == WANDER for s in some) / len(some) for some in (still, moving)]
@@ -33,7 +35,9 @@ def test_half_of_what_a_still_camera_sees_wanders_and_less_under_one_that_moves(
 
 
 def test_a_bank_takes_in_what_is_written_while_it_is_read(films: Films, tmp_path: Path) -> None:
-    write = partial(write_bank, tmp_path / "bank", new_autoencoder(SIZE), SIZE, device=CPU, vocabulary=FULL)
+    write = partial(
+        write_bank, tmp_path / "bank", lambda: new_autoencoder(SIZE), SIZE, device=CPU, vocabulary=FULL
+    )
     write(chunks=1, chunk=2 * GROUP)
     bank = Bank(tmp_path / "bank", CPU)
     before = bank.latents.clone()
@@ -60,7 +64,7 @@ def test_a_bank_is_the_same_whoever_draws_it(tmp_path: Path) -> None:
     torch.manual_seed(0)
     autoencoder = new_autoencoder(SIZE)
     for name, loaders in (("here", 0), ("there", 2)):
-        write_bank(tmp_path / name, autoencoder, SIZE, 3, CPU, FIRST, chunk=80, loaders=loaders)
+        write_bank(tmp_path / name, lambda: autoencoder, SIZE, 3, CPU, FIRST, chunk=80, loaders=loaders)
     here, there = Bank(tmp_path / "here", CPU), Bank(tmp_path / "there", CPU)
     assert here.shots == there.shots
     assert len(here.shots) == len({(s.x, s.size) for s in here.shots}) == 3 * 80
@@ -70,33 +74,56 @@ def test_a_bank_is_the_same_whoever_draws_it(tmp_path: Path) -> None:
 def test_what_is_shown_again_was_drawn_lately_and_is_mirrored_with_its_mask(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(data, "REMEMBERED", 2 * 3)  # pictures: two batches of three
-    drawn = [(torch.rand(3, 3, 2, 4), torch.rand(3, 1, 2, 4)) for _ in range(8)]
-    shown = list(shown_again(iter(drawn), 5, random.Random(0)))
-    assert len(shown) == 5 * len(drawn)
-    assert all(a is b for a, b in zip(shown[::5], drawn, strict=True))
-    ages = set()
-    for turn, (pictures, masks) in enumerate(shown):
-        number, mirrored = turn // 5, turn % 5 in (1, 3)
-        for age, (p, m) in enumerate(reversed(drawn[: number + 1])):
-            if torch.equal(pictures, p.flip(-1) if mirrored else p):
-                assert torch.equal(masks, m.flip(-1) if mirrored else m)
-                ages.add(age)
-                break
-        else:
-            pytest.fail("shown, but never drawn")
-    assert ages == {0, 1}
+    monkeypatch.setattr(pictures, "REMEMBERED", 6)
+    torch.manual_seed(0)
+    pool = Pool(Size(pixels=4), CPU)
+    drawn = torch.randint(256, (10, 4, 4, 4)).float() / 255  # the last channel is the mask
+    for some in drawn.split(4):
+        pool.take(some[:, :3] * 2 - 1, some[:, 3:])
+    seen = set()
+    for _ in range(20):
+        shown, masks = pool.some(5)
+        for picture in torch.cat((shown / 2 + 0.5, masks), 1):
+            for mirrored in (False, True):
+                like = (drawn - (picture.flip(-1) if mirrored else picture)).abs().flatten(1).amax(1)
+                if like.min() < 1e-5:
+                    seen.add((int(like.argmin()), mirrored))
+                    break
+            else:
+                pytest.fail("shown, but never drawn")
+    assert {number for number, _ in seen} == set(range(4, 10))
+    assert {mirrored for _, mirrored in seen} == {False, True}
+
+
+def test_pictures_are_drawn_while_they_are_shown_and_no_longer() -> None:
+    drawn = 0
+
+    def draw() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        nonlocal drawn
+        while True:
+            drawn += 1
+            yield torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 4, 4)
+
+    with shown_again(draw(), 3, Size(pixels=4), CPU) as shown:
+        assert [len(next(shown)[0]) for _ in range(3)] == [3, 3, 3]
+        while drawn < 5:
+            time.sleep(0.01)
+    before = drawn
+    time.sleep(0.1)
+    assert drawn == before
 
 
 def test_films_stand_in_the_bank_beside_the_worlds_own_clips(films: Films, tmp_path: Path) -> None:
-    write_bank(tmp_path / "bank", new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=2 * GROUP, films=films)
+    write_bank(
+        tmp_path / "bank", lambda: new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=2 * GROUP, films=films
+    )
     bank = Bank(tmp_path / "bank", CPU)
     assert len(bank.shots) == len(bank.latents) == 2 * GROUP + 3
     assert all(shot in bank.shots for shot in films.shots)
 
 
 def test_filmed_pictures_are_frames_of_the_films(films: Films) -> None:
-    pictures = films.pictures(random.Random(0), 6)
+    pictures = films.pictures(6)
     known = (films.frames.flatten(0, 1).float() / 127.5 - 1).flatten(1)
     assert pictures.shape == (6, 3, SIZE.pixels, SIZE.pixels)
     assert all((known - p.flatten()).abs().amax(1).min() < 1e-6 for p in pictures)

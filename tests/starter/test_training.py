@@ -2,6 +2,8 @@
 
 import random
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from transformers import CLIPTokenizer
 from backend.api.bases import STARTER
 from backend.families.unet3d import bypass_temporal
 from backend.starter import loop, train
-from backend.starter.data import GROUP, Bank, drawn_ahead, write_bank
+from backend.starter.data import GROUP, Bank, write_bank
 from backend.starter.films import Films
 from backend.starter.loop import Checkpoint, run
 from backend.starter.models import (
@@ -25,6 +27,7 @@ from backend.starter.models import (
     new_tokenizer,
     new_unet,
 )
+from backend.starter.pictures import drawn_ahead
 from backend.starter.stages import Denoising, autoencoder_loss
 from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
 from backend.starter.world import FIRST, FULL, backwards, words_of
@@ -37,7 +40,7 @@ CPU = torch.device("cpu")
 def denoising(tmp_path_factory: pytest.TempPathFactory) -> Denoising:
     folder = tmp_path_factory.mktemp("starter")
     torch.manual_seed(0)
-    write_bank(folder / "bank", new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=64)
+    write_bank(folder / "bank", lambda: new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=64)
     tokenizer = new_tokenizer(folder / "tokenizer")
     bank = Bank(folder / "bank", CPU)
     return Denoising(new_unet(SIZE).eval(), new_text_encoder(tokenizer), tokenizer, new_scheduler(), bank)
@@ -147,7 +150,7 @@ def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
         pictures = drawn_ahead(0, 4, SIZE, FIRST, loaders=0)
         run(
             checkpoint,
-            lambda rng, model=model, more=pictures: autoencoder_loss(model, *next(more), rng),
+            lambda _, model=model, more=pictures: autoencoder_loss(model, *next(more)),
             args,
         )
     assert steps[0] == 0
@@ -158,7 +161,9 @@ def test_while_clips_are_learned_the_bank_takes_in_new_ones(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(loop, "NOTED_EVERY", 0.0)
-    write = partial(write_bank, tmp_path / "bank", new_autoencoder(SIZE), SIZE, device=CPU, vocabulary=FULL)
+    write = partial(
+        write_bank, tmp_path / "bank", lambda: new_autoencoder(SIZE), SIZE, device=CPU, vocabulary=FULL
+    )
     write(chunks=1, chunk=2 * GROUP)
     write_tokenizer(tmp_path / "tokenizer")
     banks: list[Bank] = []
@@ -184,11 +189,11 @@ def test_the_schedule_neither_clips_nor_ends_in_pure_noise() -> None:
 
 def test_without_a_bank_training_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="--stage bank"):
-        train.read_bank(Namespace(work=tmp_path, device=CPU, vocabulary=FULL))
+        train.read_bank(Namespace(bank=tmp_path, device=CPU, vocabulary=FULL))
 
 
 def test_groups_that_are_not_full_give_a_loss_too(films: Films, tmp_path: Path, denoising: Denoising) -> None:
-    write_bank(tmp_path / "bank", new_autoencoder(SIZE), SIZE, 0, CPU, films=films)
+    write_bank(tmp_path / "bank", lambda: new_autoencoder(SIZE), SIZE, 0, CPU, films=films)
     few = Denoising(
         denoising.unet,
         denoising.text_encoder,
@@ -205,18 +210,20 @@ def test_loaders_draw_for_both_stages_and_their_pictures_are_shown_again(
 ) -> None:
     asked: list[tuple[str, int]] = []
 
-    def again(pictures: object, times: int, rng: object) -> object:
-        asked.append(("pictures", times))
-        return pictures
+    @contextmanager
+    def again(drawn: object, count: int, *_: object) -> Iterator[object]:
+        asked.append(("pictures", count))
+        yield drawn
 
     monkeypatch.setattr(train, "shown_again", again)
     monkeypatch.setattr(train, "write_bank", lambda *_, loaders, **__: asked.append(("clips", loaders)))
     facts = {"minutes": 0.001, "rate": 1e-3, "decay": 0, "batch": 4, "start": STARTER, "work": tmp_path}
     facts |= {"device": CPU, "size": SIZE, "vocabulary": FIRST, "films": films, "chunks": 1, "loaders": 1}
+    facts["bank"] = tmp_path / "bank"
     args = Namespace(stage="autoencoder", **facts)
     train.train_autoencoder(args)
     train.train_bank(args)
-    assert asked == [("pictures", train.SHOWN), ("clips", 1)]
+    assert asked == [("pictures", 4), ("clips", 1)]
 
 
 def test_the_decoder_alone_learns_so_that_latents_stay(films: Films, tmp_path: Path) -> None:

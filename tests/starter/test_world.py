@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from backend.starter.data import random_pictures
 from backend.starter.judge import judge, path_cosine, subject_mask
 from backend.starter.models import Size
+from backend.starter.pictures import random_pictures
 from backend.starter.world import (
     BACKGROUNDS,
     COLOURS,
     FIRST,
+    FULL,
     MOTIONS_INSIDE,
     MOTIONS_OUTSIDE,
     SUBJECTS,
@@ -106,6 +107,18 @@ def test_cameras_that_wander_take_another_smooth_way_each_time_and_none_is_drawn
     seen = replace(sample_shot(0, vocabulary=FIRST), camera="wander")
     assert VOCABULARIES["camera"].says(seen)
     assert not FIRST.says(seen)
+
+
+def test_words_that_are_stressed_are_drawn_more_often_and_none_is_lost() -> None:
+    stressed = FULL.stressing(["spin", "spin", "star", "3"])
+    assert [stressed.motions.count(m) for m in FULL.motions] == [
+        3 if m == "spin" else 1 for m in FULL.motions
+    ]
+    assert [stressed.subjects.count(s) for s in ("star", "ball")] == [2, 1]
+    assert sorted(stressed.counts) == [1, 1, 2, 3, 3]
+    drawn = [sample_shot(seed, vocabulary=stressed, camera="locked") for seed in range(400)]
+    assert all(FULL.says(shot) for shot in drawn)
+    assert sum(shot.motion == "spin" for shot in drawn) > 60
 
 
 def test_motions_outside_the_vocabulary_are_never_drawn_unasked() -> None:

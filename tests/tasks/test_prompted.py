@@ -118,6 +118,8 @@ def test_motions_that_act_apart_are_each_read_under_their_own_words(
         ("a box, the camera moving left", "the camera moving left", "moving", "a box"),
         ("a red turning wheel", "turning", "the camera is turning", "a red wheel"),
         ("a star, going round , before bricks", "going round", "", "a star, before bricks"),
+        ("A star. Going round. Before bricks.", "going round", "", "A star. Before bricks."),
+        ("a star (going round) on bricks", "going round", "", "a star on bricks"),
         ("a  box , still", "jumping", "", "a  box , still"),
         ("a box", "", "", "a box"),
     ],

@@ -13,6 +13,7 @@ from backend.api.protocol import Clip, Compute, Edit, Generate, Key, Learn, Moti
 from backend.api.settings import CustomizeAVideo
 from backend.diffusion.adapters import merged
 from backend.diffusion.composing import composed
+from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
@@ -119,6 +120,12 @@ def _apart(family, loaded, guidance):
 
 
 ADDED, APART = Sampling(stacking="added"), Sampling(stacking="apart")
+
+
+def test_looks_are_nobodys_motion(made, camera):
+    write_preset(camera, replace(read_preset(camera), kind="style", motion="", looks="ink"))
+    with pytest.raises(UserError, match="holds looks and no motion"):
+        made(motions=(Motion(path=str(camera), kind="camera"),))
 
 
 def test_a_cameras_and_a_subjects_motion_act_apart_where_that_is_asked_for(made, motions, camera):

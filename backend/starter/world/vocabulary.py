@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .backgrounds import LAYERS
 from .camera import CAMERAS_INSIDE
@@ -14,6 +15,7 @@ from .things import THINGS
 if TYPE_CHECKING:
     from .shots import Shot
 
+T = TypeVar("T")
 SUBJECTS = tuple(SHAPES | THINGS)
 BACKGROUNDS = tuple(LAYERS)
 COLOURS: dict[str, tuple[float, float, float]] = {
@@ -52,6 +54,16 @@ class Vocabulary:
         moves = shot.motion in (*self.motions, WANDER) and shot.speed in ("", *self.speeds)
         cameras = (*self.cameras, WANDER) if len(self.cameras) > 1 else self.cameras
         return looks and moves and shot.camera in cameras
+
+    def stressing(self, words: Sequence[str]) -> Vocabulary:
+        """Each word (subject, motion, number of subjects) is drawn twice as often; given twice, thrice."""
+
+        def more(values: tuple[T, ...]) -> tuple[T, ...]:
+            return values + tuple(v for word in words for v in dict.fromkeys(values) if str(v) == word)
+
+        return replace(
+            self, subjects=more(self.subjects), motions=more(self.motions), counts=more(self.counts)
+        )
 
 
 FULL = Vocabulary()
