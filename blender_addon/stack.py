@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 
 from . import over_time, strips
+from .backend.api.acting import Whose
 from .backend.api.presets import Preset, read_preset, write_preset
 from .backend.api.protocol import Edit, Generate, Looks, Motion
 from .backend.errors import UserError
@@ -109,7 +110,7 @@ def remove(scene: Any, name: str, index: int) -> None:
     getattr(scene.restage, name).remove(index)
 
 
-def give_to(kind: str, folder: Path) -> None:
+def give_to(kind: Whose, folder: Path) -> None:
     """A motion becomes the "camera" 's or the "subject" 's. Raises UserError when it cannot be changed."""
     preset = read_preset(folder)
     if preset.kind == "style":

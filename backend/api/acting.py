@@ -8,6 +8,7 @@ from .values import described, limited, value
 
 BALANCE = 0.0  # measured (docs/log.md): full balance drowns the other motion instead
 BALANCE_HELP = "0 adds several motions as they were learned; towards 1 they change each layer equally much"
+Whose = Literal["camera", "subject"]
 STRENGTH_HELP = "0 is off, 1 as learned, below 0 reversed in sign"
 
 
@@ -27,9 +28,7 @@ class Motion:
     strength: float = limited(1.0, -2.0, 2.0, STRENGTH_HELP)
     curve: tuple[Key, ...] = ()  # with keys, in place of `strength`: one that changes over the clip
     step: int = limited(0, 0, 100_000, "The checkpoint after so many learning steps; 0 is the end")
-    kind: Literal["camera", "subject"] | None = described(
-        None, "Whose it is, in place of what its preset says"
-    )
+    kind: Whose | None = described(None, "Whose it is, in place of what its preset says")
 
 
 @value

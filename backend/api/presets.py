@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import UserError
+from .acting import Whose
 from .library import write_whole
 from .protocol import Rate
 from .settings import CustomizeAVideo, Method
@@ -30,7 +31,7 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     2: lambda content: content,  # and 3: checkpoints
 }
 
-Kind = Literal["camera", "subject", "style"]
+Kind = Literal[Whose, "style"]
 
 
 @value
@@ -62,7 +63,7 @@ class Preset:
     weights: tuple[BaseWeights, ...] = ()
 
     @property
-    def moves(self) -> Literal["camera", "subject"] | None:
+    def moves(self) -> Whose | None:
         """Whose motion it is; None of looks."""
         return None if self.kind == "style" else self.kind
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from backend.api.acting import BALANCE_HELP, Key, Looks, Motion
+from backend.api.acting import BALANCE_HELP, Key, Looks, Motion, Whose
 from backend.cli import options as o
 
 S = TypeVar("S", Motion, Looks)
@@ -50,10 +50,14 @@ def acting(
     library: Path,
 ) -> dict[str, Any]:
     """The fields of a request that say what acts."""
-    said = [(text, None) for text in motions]
-    said += [(text, kind) for kind, texts in (("camera", cameras), ("subject", subjects)) for text in texts]
+    given: tuple[tuple[Whose | None, Sequence[str]], ...]
+    given = ((None, motions), ("camera", cameras), ("subject", subjects))
     return {
-        "motions": tuple(dataclasses.replace(motion_of(text, library), kind=kind) for text, kind in said),
+        "motions": tuple(
+            dataclasses.replace(motion_of(text, library), kind=kind)
+            for kind, texts in given
+            for text in texts
+        ),
         "looks": tuple(looks_of(text) for text in loras),
     }
 

@@ -185,9 +185,8 @@ def edit(
     request = Edit(
         job="", clip=o.clips([clip], [looks], first, frames, reverse)[0], prompt=prompt, out=o.absolute(out),
         follow=follow, base=o.base(base), seed=seed, count=count, inversion_steps=inversion_steps,
-        balance=balance, **a.acting(motion, camera, subject, lora, library),
+        balance=balance, **a.acting(motion, camera, subject, lora, library), finish=o.finish(finish),
         sampling=o.sampling(size, fps, length=length, guidance=guidance, stacking=stacking),
-        finish=o.finish(finish),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
     _run(ctx, request, library, as_json)
