@@ -38,6 +38,7 @@ def test_a_strength_is_keyframed_looks_act_and_lists_are_sent_where_the_method_u
     assert told["taken back"] == {
         "rows": [["Circle", True], ["Brush", False], ["lora", False]],
         "differs": [],
+        "whose": [True, "subject"],  # the camera's then, until it is given away now
     }
     assert told["looks"] == {
         "sent": [["Subject", 1.0], ["lora.safetensors", 0.5]],
