@@ -1,6 +1,7 @@
 """Motions and looks on the command line, and how strongly each acts."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -74,7 +75,7 @@ def motion_of(text: str, library: Path) -> Motion:
     named = [(whole, 0), (name, int(step))] if is_step else [(whole, 0)]
     for path, steps in named:
         for place in (o.expanded(path), library / "presets" / path):
-            if path and place.exists():
+            if path and os.path.exists(place):  # False too where no file can have that name
                 return dataclasses.replace(chosen, path=o.absolute(place), step=steps)
     return dataclasses.replace(chosen, path=o.absolute(whole))
 
