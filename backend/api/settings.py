@@ -44,6 +44,11 @@ def rate_(paper: float) -> Any:
     return limited(None, 1e-6, 0.1, "Learning rate of the motion", paper=paper)
 
 
+def falls_(paper: float) -> Any:
+    help = "The learning rates fall to 0 over this last share of the steps; at 0 they stay, as in the papers"
+    return limited(None, 0.0, 1.0, help, paper=paper)
+
+
 def coarse_(paper: float) -> Any:
     help = "0 draws timesteps evenly; towards 1 favours high noise, where motion is decided"
     return limited(None, 0.0, 1.0, help, paper=paper)
@@ -116,6 +121,7 @@ class CustomizeAVideo:
         "Absorber steps, as a share of the motion's steps",
         paper=0.5,
     )
+    rate_falls: float | None = falls_(0.0)
     crop_low: float = limited(0.33, 0.1, 1.0, "Smallest random crop, as a share of the frame")
     crop_high: float = limited(0.67, 0.1, 1.0, "Largest random crop, as a share of the frame")
     coarse: float | None = coarse_(0.0)
@@ -136,6 +142,7 @@ class Vmc:
     rank: int | None = rank_(16)
     alpha: float | None = alpha_(1.0)
     learning_rate: float | None = rate_(1e-4)
+    rate_falls: float | None = falls_(0.0)
     coarse: float | None = coarse_(0.0)
     variants: int | None = variants_(1)
     follow: float | None = follow_(1.0)
@@ -164,6 +171,7 @@ class MotionDirector:
     learning_rate: float | None = rate_(5e-4)
     spatial_rank: int | None = limited(None, 1, 128, "Rank of each clip's looks", paper=32)
     spatial_learning_rate: float | None = limited(None, 1e-6, 0.1, "Learning rate of the looks", paper=5e-4)
+    rate_falls: float | None = falls_(0.0)
     coarse: float | None = coarse_(0.0)
     variants: int | None = variants_(1)
     follow: float | None = follow_(0.3)  # 0.1 to 0.5 for one clip; for several it is 0 whatever stands here
@@ -187,6 +195,7 @@ class MotionToken:
     # The paper's 5e-6 is for full weights.
     learning_rate: float | None = rate_(5e-4)
     token_learning_rate: float | None = limited(None, 1e-6, 0.1, "Learning rate of new words", paper=5e-4)
+    rate_falls: float | None = falls_(0.0)
     loss: Loss | None = loss_("mse")
     compare: Compare | None = compare_("noise")
     coarse: float | None = coarse_(0.5)

@@ -182,6 +182,7 @@ class Method:
     beside: tuple[Beside, ...] = ()
     crops: tuple[float, float] | None = None  # single frames cut to a random share between these
     follow: float = 0.0  # recommended with the motion
+    rate_falls: float = 0.0  # the last share of each stage's steps over which learning rates fall to 0
     notes: tuple[str, ...] = ()  # what the artist should know of how it was learned
 
     def motion_words(self, motion: str) -> str:

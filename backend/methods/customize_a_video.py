@@ -35,7 +35,7 @@ class TemporalLora(Method):
     def __init__(self, settings: CustomizeAVideo, material: Material) -> None:
         s = settings
         self.settings = s
-        self.coarse, self.follow = chosen(s.coarse), chosen(s.follow)
+        self.coarse, self.follow, self.rate_falls = chosen(s.coarse), chosen(s.follow), chosen(s.rate_falls)
         self.loss = ClipLoss(chosen(s.loss), chosen(s.compare))
         kind = s.absorber if chosen(s.absorber_share) > 0 or s.absorber == "given" else "none"
         temporal = TEMPORAL[chosen(s.layers)] if s.placement != "spatial" else ()

@@ -35,7 +35,7 @@ class RareToken(Method):
     def __init__(self, settings: MotionToken, material: Material) -> None:
         s = settings
         self.settings, self.looks = s, material.looks
-        self.coarse, self.follow = chosen(s.coarse), chosen(s.follow)
+        self.coarse, self.follow, self.rate_falls = chosen(s.coarse), chosen(s.follow), chosen(s.rate_falls)
         self.rate, self.token_rate = chosen(s.learning_rate), chosen(s.token_learning_rate)
         self.loss = ClipLoss(chosen(s.loss), chosen(s.compare))
         motion = Adapter("motion", TEMPORAL[chosen(s.layers)], chosen(s.rank), chosen(s.alpha))

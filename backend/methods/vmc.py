@@ -31,7 +31,7 @@ class MotionDistillation(Method):
         s = settings
         self.settings = s
         self.learning_rate, self.coarse = chosen(s.learning_rate), chosen(s.coarse)
-        self.follow = chosen(s.follow)
+        self.follow, self.rate_falls = chosen(s.follow), chosen(s.rate_falls)
         self.loss = ClipLoss(chosen(s.loss), chosen(s.compare))
         self.adapters = (Adapter("motion", TEMPORAL[chosen(s.layers)], chosen(s.rank), chosen(s.alpha)),)
 

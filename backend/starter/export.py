@@ -24,7 +24,13 @@ PROFILE = {
     "stacking": "apart",
     "steps": STEPS,
     "learn": {  # what was measured best: docs/log.md
-        "CustomizeAVideo": LAYERS | {"learning_rate": 1e-3, "absorber_learning_rate": 5e-4},
+        "CustomizeAVideo": LAYERS
+        | {
+            "learning_rate": 1e-3,
+            "absorber_learning_rate": 5e-4,
+            "rate_falls": 0.7,
+            "steps": {"draft": 200, "normal": 450, "best": 600},
+        },
         # Without looks ("whole" keeps them) a caption is none that it was taught: docs/log.md.
         "Vmc": LAYERS | {"learning_rate": 2e-3, "compare": "prediction", "caption": "whole", "follow": 0.3},
         "MotionDirector": LAYERS | {"learning_rate": 1e-3, "steps": STEPS},

@@ -183,6 +183,9 @@ class Learning:
             with standing_in(unet, given), merged(unet, course.acting):
                 while course.done < until:
                     self.run.check()
+                    left = left_of_rate(course.done, stage.steps, self.method.rate_falls)
+                    for group, rate in zip(course.optimizer.param_groups, stage.learn.values(), strict=True):
+                        group["lr"] = rate * left
                     take_step(stage, course.step, course.optimizer, course.scaler)
                     course.done += 1
                     self.run.progress(stage.title, course.done, stage.steps, "")
@@ -249,6 +252,11 @@ def make_optimizer(
         params = new_word or list(lora_parameters(family.denoiser, name).values())
         groups.append({"params": params, "lr": rate})
     return torch.optim.AdamW(groups, weight_decay=0.01)
+
+
+def left_of_rate(done: int, steps: int, falls: float) -> float:
+    """What is left of a learning rate, after `done`, that falls to 0 over the last `falls` of its steps."""
+    return min(1.0, (1 - done / steps) / falls) if falls else 1.0
 
 
 def make_scaler(family: Family) -> torch.amp.GradScaler:

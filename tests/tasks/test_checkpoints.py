@@ -15,7 +15,7 @@ from backend.errors import UserError
 from backend.media import clips
 from backend.media.pictures import png
 from backend.tasks import perform
-from backend.tasks.course import parts
+from backend.tasks.course import left_of_rate, parts
 from backend.tasks.early import refuse_early
 from backend.tasks.run import Stopped
 from tests.conftest import quiet_run
@@ -165,3 +165,25 @@ def test_checkpoints_are_of_the_stage_that_learns_the_motion(request_, tmp_path)
 )
 def test_parts_are_even_and_end_at_the_end(steps, count, ends):
     assert parts(steps, count) == ends
+
+
+@pytest.mark.parametrize(
+    ("falls", "left"), [(0.0, [1, 1, 1, 1]), (0.5, [1, 1, 1, 0.5]), (1.0, [1, 0.75, 0.5, 0.25])]
+)
+def test_a_rate_falls_towards_0_over_the_last_share_of_the_steps(falls, left):
+    assert [left_of_rate(done, 4, falls) for done in range(4)] == left
+
+
+def test_a_falling_rate_is_taken_up_where_learning_was_interrupted(request_, tmp_path):
+    falling = replace(request_, method=replace(request_.method, rate_falls=1.0))
+    perform(falling, quiet_run(tmp_path / "at once"))
+    whole = weights(request_.out)
+    constant = replace(request_, out=str(tmp_path / "constant"))
+    perform(constant, quiet_run(tmp_path / "constant run"))
+    assert not equal(whole, weights(constant.out))
+    again, run = replace(falling, out=str(tmp_path / "again")), quiet_run(tmp_path)
+    asked = iter(["", "", "", "shutdown"])  # before the fourth step
+    with pytest.raises(Stopped):
+        perform(again, replace(run, stop=lambda: next(asked)))
+    perform(again, run)
+    assert equal(whole, weights(again.out))
