@@ -7,18 +7,7 @@ from ..errors import UserError
 from .settings import CustomizeAVideo, Method, MotionDirector, MotionToken
 
 # What MotionDirector's temporal path alone reads, of what may be left open.
-OF_MOTION = (
-    "loss",
-    "compare",
-    "beta",
-    "layers",
-    "rank",
-    "alpha",
-    "learning_rate",
-    "rate_falls",
-    "coarse",
-    "follow",
-)
+OF_MOTION = ("loss", "compare", "beta", "layers", "rank", "alpha", "learning_rate", "coarse", "follow")
 NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     (
         CustomizeAVideo,

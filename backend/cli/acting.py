@@ -71,7 +71,7 @@ def motion_of(text: str, library: Path) -> Motion:
     chosen = with_strength(Motion, text)
     whole = chosen.path
     name, _, step = whole.rpartition("#")
-    is_step = name and step.isdecimal() and len(step) < LONGEST_STEP
+    is_step = name and step.isdecimal() and len(step) <= LONGEST_STEP
     named = [(whole, 0), (name, int(step))] if is_step else [(whole, 0)]
     for path, steps in named:
         for place in (o.expanded(path), library / "presets" / path):

@@ -19,6 +19,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from . import workers
+from .data import CHUNKS
 from .train import (
     argument_parser,
     export_folder,
@@ -82,11 +83,12 @@ def _fill_bank(args: argparse.Namespace, taught: Event) -> None:
 def _teach_denoiser(args: argparse.Namespace, taught: Event) -> None:
     workers.end_with_parent()
     taught.wait()
-    while not list(args.bank.glob("*.npz")):
+    while not list(args.bank.glob(CHUNKS)):
         time.sleep(LOOKED_EVERY)
     checkpoint, denoising = open_denoiser(args)
     minutes = _minutes_until(args.begun + 60 * args.minutes - EXPORT_SECONDS)
     for lesson in LESSONS:
+        denoising.bank.grow()
         told = {"stage": lesson.stage, "noise": lesson.noise, "decay": lesson.decay}
         teach_denoiser(checkpoint, denoising, _with(args, minutes=lesson.share * minutes, **told))
     print(f"{len(denoising.bank.shots)} clips were drawn", flush=True)
@@ -125,6 +127,8 @@ class _Stages:
 
 def train(args: argparse.Namespace) -> None:
     """Teach all parts in `args.minutes` and export them. Raises SystemExit when a process fails; all end."""
+    if list(args.bank.glob(CHUNKS)):
+        raise SystemExit(f"{args.bank} holds clips of another autoencoder: give another folder as --work.")
     args.begun = time.time()
     stages = _Stages(args)
     try:
@@ -136,5 +140,13 @@ def train(args: argparse.Namespace) -> None:
     export_folder(_with(args, device=torch.device("cpu")))
 
 
+def main() -> None:
+    parser = argument_parser(__doc__)
+    args = parser.parse_args()
+    if args.start is None:
+        parser.error("--start is needed: a starter's folder to go on from")
+    train(prepared(args))
+
+
 if __name__ == "__main__":
-    train(prepared(argument_parser(__doc__).parse_args()))
+    main()

@@ -22,8 +22,8 @@ from .world import FULL, Shot, Vocabulary, another, backwards, render, sample_sh
 from .world.motions import WANDER
 from .world.shots import Words
 
-CHUNK = 1024
-"""Clips in one file of the bank."""
+CHUNK, CHUNKS = 1024, "[0-9]*.npz"
+"""Clips in one file of the bank, and such files, beside `film.npz`."""
 DRAWN = 64
 """Clips that are drawn and encoded together."""
 AHEAD = 16
@@ -98,8 +98,15 @@ def write_bank(
     mine = range(workers.rank(), chunks, workers.count())
     numbers = [number for number in mine if not (folder / f"{number:04}.npz").exists()]
     clips = _Clips(numbers, chunk, size, vocabulary, torch.device("cpu") if loaders else device)
-    ahead = AHEAD if loaders else None
-    drawn = iter(DataLoader(clips, batch_size=None, num_workers=loaders, prefetch_factor=ahead))
+    drawn = iter(
+        DataLoader(
+            clips,
+            batch_size=None,
+            num_workers=loaders,
+            prefetch_factor=AHEAD if loaders else None,
+            multiprocessing_context=workers.loaders_start(loaders),
+        )
+    )
     encoded = partial(_encoded, autoencoder())
     if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
         _write_chunk(

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from .models import Size, upload
+from .workers import loaders_start
 from .world import FULL, Vocabulary, render, sample_shot
 from .world.shots import HELD_OUT_SHARE
 
@@ -66,7 +67,9 @@ def drawn_ahead(
     seed: int, count: int, size: Size, vocabulary: Vocabulary, loaders: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """`random_pictures` from `loaders` processes, so that a GPU need not wait for them; 0 draws them here."""
-    return iter(DataLoader(_Pictures(seed, count, size, vocabulary), batch_size=None, num_workers=loaders))
+    pictures = _Pictures(seed, count, size, vocabulary)
+    start = loaders_start(loaders)
+    return iter(DataLoader(pictures, batch_size=None, num_workers=loaders, multiprocessing_context=start))
 
 
 class Pool:

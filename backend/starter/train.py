@@ -215,18 +215,11 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
         "--out", type=Path, default=Path(__file__).parent / "weights", help="where export writes"
     )
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
-    parser.add_argument("--workers", type=int, default=1, help="processes that train together, a thread each")
     parser.add_argument("--batch", type=int, default=16, help="of each worker")
     parser.add_argument(
         "--loaders", type=int, default=0, help="processes that draw for a GPU: pictures, clips"
     )
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument(
-        "--decay", type=float, default=0.25, help="last share of the run over which the rate falls to 0"
-    )
-    parser.add_argument(
-        "--noise", type=float, default=CLIPS_NOISE, help="logit around which the timesteps of clips lie"
-    )
     parser.add_argument("--chunks", type=int, default=12, help="thousands of clips that stage bank encodes")
     parser.add_argument("--moving", type=float, help="share of the bank's cameras that move, where it shows")
     parser.add_argument(
@@ -244,7 +237,10 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
 
 def prepared(args: argparse.Namespace) -> argparse.Namespace:
     args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
-    args.vocabulary = args.vocabulary.stressing(args.stress)
+    try:
+        args.vocabulary = args.vocabulary.stressing(args.stress)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     if args.moving is not None:
         args.vocabulary = replace(args.vocabulary, camera_share=args.moving)
     # The world's motions take one second: so does a clip, whatever its number of frames.
@@ -259,6 +255,13 @@ def prepared(args: argparse.Namespace) -> argparse.Namespace:
 def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--workers", type=int, default=1, help="processes that train together, a thread each")
+    parser.add_argument(
+        "--decay", type=float, default=0.25, help="last share of the run over which the rate falls to 0"
+    )
+    parser.add_argument(
+        "--noise", type=float, default=CLIPS_NOISE, help="logit around which the timesteps of clips lie"
+    )
     args = prepared(parser.parse_args())
     workers.start(args.workers, STAGES[args.stage], args)
 

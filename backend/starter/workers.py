@@ -67,6 +67,14 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+def loaders_start(loaders: int) -> str | None:
+    """How loaders are started: forked, also where this process was spawned; None is the system's own way.
+
+    Those that are spawned import torch anew, a dozen at a time.
+    """
+    return "fork" if loaders and hasattr(os, "fork") else None
+
+
 def rank() -> int:
     """Which of the workers this is; the first one keeps the time, prints and saves."""
     return dist.get_rank() if dist.is_initialized() else 0

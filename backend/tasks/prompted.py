@@ -74,9 +74,15 @@ def without_words(words: Iterable[str], text: str, but: Iterable[str] = ()) -> s
     rest = whole(*cut, *kept).sub(lambda said: " " if gone.fullmatch(said[0]) else said[0], text)
     if rest == text:
         return text
-    # No bracket is left that holds nothing, no comma or stop that nothing stands before.
-    tidy = re.sub(r"\(\s*\)", " ", rest)
-    return re.sub(r"\s+(?=[,;.])|([,;.])(?:\s*[,;.])+", r"\1", " ".join(tidy.split())).strip(" ,;")
+    return _tidy(rest)
+
+
+def _tidy(text: str) -> str:
+    """A text that words are gone from: no bracket holds nothing, no comma or stop has nothing before it."""
+    text = re.sub(r"(?<=\()[\s,;]+|[\s,;]+(?=\))", "", text).replace("()", " ")
+    text = re.sub(r"[,;.](?:\s+[,;.](?!\S))+", lambda run: "." if "." in run[0] else run[0][0], text)
+    text = re.sub(r"\s+(?=[,;]|\.(?!\S))", "", text)
+    return " ".join(re.sub(r"^(?:[\s,;]|\.(?!\S))+", "", text).split()).rstrip(" ,;")
 
 
 def _brought(prompt: str, motions: Sequence[LoadedMotion]) -> tuple[list[str], dict[str, Tensor]]:

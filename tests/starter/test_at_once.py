@@ -22,19 +22,28 @@ def small(folder: Path, *told: str) -> Namespace:
 
 
 @pytest.fixture(autouse=True)
-def no_orphans() -> Iterator[None]:
+def no_orphans(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Whatever ends the stages, their loaders end too."""
-    before = set(psutil.pids())
+    monkeypatch.setenv("STAGES_OF", str(tmp_path))
     yield
     assert multiprocessing.active_children() == []
     until = time.monotonic() + 5
-    while left := [p for p in psutil.process_iter(["cmdline"]) if p.pid not in before and _spawned(p)]:
+    while left := [p for p in psutil.Process().children() + orphans() if of_stages(p, tmp_path)]:
         assert time.monotonic() < until, left
         time.sleep(0.1)
 
 
-def _spawned(process: psutil.Process) -> bool:
-    return any("spawn_main" in word for word in process.info["cmdline"] or ())
+def orphans() -> list[psutil.Process]:
+    return [p for p in psutil.process_iter(["ppid"]) if p.info["ppid"] == 1]
+
+
+def of_stages(process: psutil.Process, folder: Path) -> bool:
+    """Whether it was started with these stages' environment; what helps multiprocessing itself stays."""
+    try:
+        helps = any("resource_tracker" in word for word in process.cmdline())
+        return not helps and process.environ().get("STAGES_OF") == str(folder)
+    except psutil.Error:  # it has ended, or is another's
+        return False
 
 
 def test_every_part_learns_and_is_exported_and_no_process_stays(tmp_path: Path) -> None:
@@ -49,3 +58,11 @@ def test_a_stage_that_fails_ends_them_all_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "autoencoder.pt").write_bytes(b"no checkpoint")
     with pytest.raises(SystemExit, match="The autoencoder has failed"):
         at_once.train(small(tmp_path, "--minutes", "5"))
+
+
+def test_clips_of_another_autoencoder_are_refused(tmp_path: Path) -> None:
+    args = small(tmp_path, "--minutes", "5")
+    args.bank.mkdir()
+    (args.bank / "0000.npz").write_bytes(b"")
+    with pytest.raises(SystemExit, match="another folder"):
+        at_once.train(args)

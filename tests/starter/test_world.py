@@ -110,6 +110,8 @@ def test_cameras_that_wander_take_another_smooth_way_each_time_and_none_is_drawn
 
 
 def test_words_that_are_stressed_are_drawn_more_often_and_none_is_lost() -> None:
+    with pytest.raises(ValueError, match="'spinn' is no subject"):
+        FULL.stressing(["spinn"])
     stressed = FULL.stressing(["spin", "spin", "star", "3"])
     assert [stressed.motions.count(m) for m in FULL.motions] == [
         3 if m == "spin" else 1 for m in FULL.motions
