@@ -104,18 +104,26 @@ class Pool:
 def shown_again(
     drawn: Iterator[tuple[torch.Tensor, torch.Tensor]], count: int, size: Size, device: torch.device
 ) -> Iterator[Iterator[tuple[torch.Tensor, torch.Tensor]]]:
-    """Batches of `count` from a Pool that `drawn` fills meanwhile, as fast as it can."""
-    pool, over = Pool(size, device), threading.Event()
+    """Batches of `count` from a Pool that `drawn` fills meanwhile, as it can; they end if it fails."""
+    pool, over, failed = Pool(size, device), threading.Event(), list[Exception]()
     pool.take(*next(drawn))
 
     def fill() -> None:
-        while not over.is_set():
-            pool.take(*next(drawn))
+        try:
+            while not over.is_set():
+                pool.take(*next(drawn))
+        except Exception as error:
+            failed.append(error)
+
+    def shown() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        while not failed:
+            yield pool.some(count)
+        raise failed[0]
 
     filling = threading.Thread(target=fill, daemon=True)
     filling.start()
     try:
-        yield iter(lambda: pool.some(count), None)
+        yield shown()
     finally:
         over.set()
         filling.join()

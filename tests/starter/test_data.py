@@ -113,6 +113,15 @@ def test_pictures_are_drawn_while_they_are_shown_and_no_longer() -> None:
     assert drawn == before
 
 
+def test_loaders_that_fail_end_what_is_shown() -> None:
+    def draw() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        yield torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 4, 4)
+        raise OSError("no memory")
+
+    with shown_again(draw(), 3, Size(pixels=4), CPU) as shown, pytest.raises(OSError, match="no memory"):
+        list(shown)
+
+
 def test_films_stand_in_the_bank_beside_the_worlds_own_clips(films: Films, tmp_path: Path) -> None:
     write_bank(
         tmp_path / "bank", lambda: new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=2 * GROUP, films=films
