@@ -34,7 +34,9 @@ BLOCKS = 16  # along the shorter side: they vote, so that few strong outlines do
 OUTSIDE = 0.6  # what a block costs that the other picture does not show
 AGREES = 0.5  # a block that costs less is explained
 SAME = 0.02  # half frames: moves that differ by less are one
+CLEAR = 0.45  # cost above which a move is not believed: wrong ones were seen from 0.55, right ones to 0.42
 SHORT = 0.02  # cost of half a frame's shift: of equally good ones the shortest is taken
+DOUBT = 2.0  # … and as much more for each unit of cost that is not clear
 TELLS = 0.4  # levels a pixel: gradients along an edge of the frame that tell a direction
 STRONG = 2.5  # … and in a single block
 TURNS = 16  # directions of a shift that are looked at, over half a turn
@@ -82,7 +84,9 @@ def aligned(first: Picture, second: Picture, starts: list[Matrix]) -> Fit:
 
 
 def _rank(fit: Fit) -> float:
-    return fit.cost + SHORT * float(np.abs(fit.move[:2, 2]).sum())
+    """What speaks against a move: the less it explains, the more that it goes far."""
+    doubt = SHORT + DOUBT * max(0.0, fit.cost - CLEAR)
+    return fit.cost + doubt * float(np.abs(fit.move[:2, 2]).sum())
 
 
 def _apart(fits: list[Fit]) -> list[Fit]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.alignment import EDGE, Fit, Picture, aligned, overlap, refined, similar
+from backend.media.alignment import CLEAR, EDGE, Fit, Picture, aligned, overlap, refined, similar
 
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Array = npt.NDArray[np.float64]
@@ -21,7 +21,6 @@ Mask = npt.NDArray[np.bool_]
 SIDE = 320  # working size of the shorter side: small clips are enlarged, features need room
 SHARED = 0.6  # of the frame: when a key frame's background is seen less, the next becomes the key
 LEANS = 0.01  # perspective: then what is near has gone on differently, and steps are put together
-CLEAR = 0.45  # cost above which a step is not believed: wrong ones were seen from 0.55, right ones to 0.42
 HALF = 0.56  # of the frame: what goes by half of it looks, where the ground repeats, as if it went back
 DRIFT = 0.1  # half frames: a refinement that goes farther than this has lost its way
 BACK = 0.5  # working pixels by which a point tracked forward and back may miss its start

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from . import workers
 from .films import Films
 from .models import Size, mixed_precision
-from .world import FULL, Shot, Vocabulary, another, backwards, render, sample_shot, shows, words_of
+from .world import FULL, Shot, Vocabulary, another, opposed, render, sample_shot, shows, words_of
 from .world.motions import WANDER
 from .world.shots import Words
 
@@ -51,7 +51,7 @@ def _chunk_shots(number: int, chunk: int, vocabulary: Vocabulary) -> list[Shot]:
     rng = random.Random(f"bank {number}")
     drawn = (sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk // (2 * GROUP)))
     firsts = [_perhaps_wandering(rng, shot) for shot in drawn]
-    both = [shot for first in firsts for shot in (first, backwards(first))]
+    both = [shot for first in firsts for shot in (first, opposed(first))]
     return [another(rng, shot) for shot in both for _ in range(GROUP)]
 
 
@@ -190,4 +190,4 @@ class Bank:
 
     def opposite(self, group: int, rng: random.Random) -> int:
         """A group of the words opposite to one's, all else alike; any group where nobody says them."""
-        return rng.choice(self._alike.get(words_of(backwards(self.shot(group))), range(len(self.groups))))
+        return rng.choice(self._alike.get(words_of(opposed(self.shot(group))), range(len(self.groups))))

@@ -48,3 +48,16 @@ def sampled(frames: np.ndarray, noise: float, seed: int = 0) -> np.ndarray:
         grain = rng.normal(0, noise, frame.shape)
         out.append(frame + 0.7 * blobs + 0.7 * grain + rng.normal(0, 0.3 * noise))
     return np.clip(np.stack(out), 0, 255).round().astype(np.uint8)
+
+
+def bent(frames: np.ndarray, pixels: float, seed: int = 0) -> np.ndarray:
+    """Each frame bent a little, another way each time, as patterns are in a small diffusion model's clips."""
+    rng = np.random.default_rng(seed)
+    size = frames.shape[2], frames.shape[1]
+    down, across = np.mgrid[: size[1], : size[0]]
+    out = []
+    for frame in frames:
+        by = cv2.resize(rng.normal(0, pixels, (8, 8, 2)), size, interpolation=cv2.INTER_CUBIC)
+        places = (np.stack([across, down], axis=-1) + by).astype(np.float32)
+        out.append(cv2.remap(frame, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+    return np.stack(out)

@@ -15,7 +15,7 @@ from backend.media.motion import (
 )  # fmt: skip
 from backend.starter import world
 
-from .scenes import filmed, sampled
+from .scenes import bent, filmed, sampled
 
 MOVING = tuple(m for m in world.MOTIONS_INSIDE + world.MOTIONS_OUTSIDE if m not in ("still", "spin"))
 
@@ -136,6 +136,15 @@ def test_one_motion_with_other_looks_and_place_is_the_same_motion_and_every_othe
 def test_fidelity_survives_the_flicker_of_a_sampled_clip() -> None:
     for motion in ("left", "circle", "zigzag", "jump"):
         assert motion_fidelity(*pair(motion, noise=8)) > 0.9, motion
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_ground_that_repeats_and_bends_is_no_camera_that_jumps(seed: int) -> None:
+    reference, clip = pair("bounce")
+    clip = bent(clip, 1.0, seed)
+    path = camera_path(clip)
+    assert max(np.ptp(path.pan), np.ptp(path.tilt)) < 0.02
+    assert motion_fidelity(reference, clip) > 0.9
 
 
 @pytest.mark.parametrize(("motion", "opposite"), [("left", "right"), ("up", "down"), ("toward", "away")])

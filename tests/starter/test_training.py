@@ -30,7 +30,7 @@ from backend.starter.models import (
 from backend.starter.pictures import drawn_ahead
 from backend.starter.stages import Denoising, autoencoder_loss
 from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
-from backend.starter.world import FIRST, FULL, backwards, words_of
+from backend.starter.world import FIRST, FULL, opposed, words_of
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
@@ -101,7 +101,7 @@ def test_a_groups_opposite_says_the_opposite_and_looks_alike(denoising: Denoisin
     bank = denoising.bank
     for group in range(len(bank.groups)):
         shot, other = bank.shot(group), bank.shot(bank.opposite(group, random.Random(0)))
-        assert words_of(other) == words_of(backwards(shot))
+        assert words_of(other) == words_of(opposed(shot))
     assert any(bank.shots[rows[0]].motion not in ("still", "spin") for rows in bank.groups)
 
 

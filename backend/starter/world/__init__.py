@@ -5,7 +5,7 @@ from .camera import CAMERAS_INSIDE, CAMERAS_OUTSIDE, CameraPath, camera_path, lo
 from .captions import Caption, caption
 from .motions import MOTIONS_INSIDE, MOTIONS_OUTSIDE, SPEEDS, path
 from .render import Rendered, render
-from .shots import Shot, another, backwards, held_out, sample_shot, words_of
+from .shots import Shot, another, backwards, held_out, opposed, sample_shot, words_of
 from .vocabulary import BACKGROUNDS, COLOURS, FIRST, FULL, SUBJECTS, VOCABULARIES, Vocabulary
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "caption",
     "held_out",
     "looked_at",
+    "opposed",
     "path",
     "render",
     "sample_shot",

@@ -71,6 +71,14 @@ def backwards(shot: Shot) -> Shot:
     )
 
 
+def opposed(shot: Shot) -> Shot:
+    """What the shot stands beside in training, so that its words for motion alone tell the two apart.
+
+    Its clip played backwards; a spin, which has no word for that, stands beside what does not turn.
+    """
+    return replace(shot, motion="still", speed="") if shot.motion == "spin" else backwards(shot)
+
+
 def _looks(rng: random.Random, vocabulary: Vocabulary, unseen: bool) -> tuple[str, str, str]:
     while True:
         subject, colour = rng.choice(vocabulary.subjects), rng.choice(vocabulary.colours)
