@@ -34,9 +34,9 @@ BLOCKS = 16  # along the shorter side: they vote, so that few strong outlines do
 OUTSIDE = 0.6  # what a block costs that the other picture does not show
 AGREES = 0.5  # a block that costs less is explained
 SAME = 0.02  # half frames: moves that differ by less are one
-CLEAR = 0.45  # cost above which a move is not believed: wrong ones were seen from 0.55, right ones to 0.42
+CLEAR = 0.45  # cost above which a move is not believed: in rendered shots wrong ones cost 0.55 and more
 SHORT = 0.02  # cost of half a frame's shift: of equally good ones the shortest is taken
-DOUBT = 2.0  # … and as much more for each unit of cost that is not clear
+DOUBT, DOUBTED = 2.0, 0.2  # the same, for each unit of cost that is not clear, and at most
 TELLS = 0.4  # levels a pixel: gradients along an edge of the frame that tell a direction
 STRONG = 2.5  # … and in a single block
 TURNS = 16  # directions of a shift that are looked at, over half a turn
@@ -84,9 +84,13 @@ def aligned(first: Picture, second: Picture, starts: list[Matrix]) -> Fit:
 
 
 def _rank(fit: Fit) -> float:
-    """What speaks against a move: the less it explains, the more that it goes far."""
-    doubt = SHORT + DOUBT * max(0.0, fit.cost - CLEAR)
-    return fit.cost + doubt * float(np.abs(fit.move[:2, 2]).sum())
+    """What speaks against a move: what it leaves unexplained and, the more so the less is clear, its shift.
+
+    Before a pattern that bends a little nothing is clear, and a jump by one period explains no less than
+    standing still.
+    """
+    shift = float(np.abs(fit.move[:2, 2]).sum())
+    return fit.cost + SHORT * shift + min(DOUBTED, DOUBT * max(0.0, fit.cost - CLEAR) * shift)
 
 
 def _apart(fits: list[Fit]) -> list[Fit]:

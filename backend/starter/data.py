@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from . import workers
 from .films import Films
 from .models import Size, mixed_precision
-from .world import FULL, Shot, Vocabulary, another, opposed, render, sample_shot, shows, words_of
+from .world import FULL, SPEEDS, Shot, Vocabulary, another, opposed, render, sample_shot, shows, words_of
 from .world.motions import WANDER
 from .world.shots import Words
 
@@ -189,5 +189,15 @@ class Bank:
         return self.shots[self.groups[group][0]]
 
     def opposite(self, group: int, rng: random.Random) -> int:
-        """A group of the words opposite to one's, all else alike; any group where nobody says them."""
-        return rng.choice(self._alike.get(words_of(opposed(self.shot(group))), range(len(self.groups))))
+        """A group of the words opposite to one's, all else alike; any group where nobody says them.
+
+        What keeps still stands beside a spin, where one looks like it: there are as few spins otherwise as
+        have been drawn first.
+        """
+        shot = self.shot(group)
+        speeds = SPEEDS if shot.motion == "still" else ()
+        spins = [replace(shot, motion="spin", speed=speed) for speed in speeds]
+        for words in map(words_of, (*spins, opposed(shot))):
+            if words in self._alike:
+                return rng.choice(self._alike[words])
+        return rng.randrange(len(self.groups))

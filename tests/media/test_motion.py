@@ -144,7 +144,15 @@ def test_a_ground_that_repeats_and_bends_is_no_camera_that_jumps(seed: int) -> N
     clip = bent(clip, 1.0, seed)
     path = camera_path(clip)
     assert max(np.ptp(path.pan), np.ptp(path.tilt)) < 0.02
+    assert np.ptp(path.zoom) < 0.1
     assert motion_fidelity(reference, clip) > 0.9
+
+
+@pytest.mark.parametrize("move", [{"pan": 1.2}, {"tilt": 1.2}])
+def test_a_fast_camera_is_believed_though_nothing_is_clear(move: dict[str, float]) -> None:
+    path = camera_path(sampled(filmed(**move, frames=5), 12))
+    assert path.pan[-1] == pytest.approx(move.get("pan", 0), abs=0.02)
+    assert path.tilt[-1] == pytest.approx(move.get("tilt", 0), abs=0.02)
 
 
 @pytest.mark.parametrize(("motion", "opposite"), [("left", "right"), ("up", "down"), ("toward", "away")])
