@@ -33,7 +33,7 @@ PROFILE = {
         },
         # Without looks ("whole" keeps them) a caption is none that it was taught: docs/log.md.
         "Vmc": LAYERS | {"learning_rate": 2e-3, "compare": "prediction", "caption": "whole", "follow": 0.3},
-        "MotionDirector": LAYERS | {"learning_rate": 1e-3, "steps": STEPS, "rate_falls": 0.7},
+        "MotionDirector": LAYERS | {"learning_rate": 1e-3, "steps": STEPS},
         "MotionToken": {
             "learning_rate": 1e-3,
             "caption": "whole",
