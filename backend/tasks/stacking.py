@@ -7,7 +7,7 @@ from torch import Tensor
 
 from backend.api.presets import Kind
 from backend.diffusion.adapters import Lora
-from backend.diffusion.composing import composed
+from backend.diffusion.composing import Places, composed
 from backend.diffusion.sampling import Predict
 from backend.diffusion.stacking import Part, stacked
 from backend.families.base import Family
@@ -40,7 +40,7 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
     Looks act in every pass. Five passes a step, four without guidance: under no words and under either
     group's without motions, then under each group's with its own.
     """
-    camera, guidance = said.camera, said.camera.guidance
+    camera, guidance, places = said.camera, said.camera.guidance, Places()
     # Where they are merged, twice a step: from elsewhere they would be sent there each time.
     moved = {kind: [_on_device(family, part) for part in parts] for kind, parts in acts.items()}
 
@@ -52,12 +52,9 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
         empty = [camera.empty] if guidance != 1 else []
         *without, of_camera, of_subject = predicted(family, x, t, *empty, camera.text, said.subject)
         by_words = without[0] + guidance * (of_camera - without[0]) if without else of_camera
-        return composed(
-            by_words,
-            with_motions("camera", x, t, camera.text) - of_camera,
-            with_motions("subject", x, t, said.subject) - of_subject,
-            guidance,
-        )
+        by_camera = with_motions("camera", x, t, camera.text) - of_camera
+        by_subject = with_motions("subject", x, t, said.subject) - of_subject
+        return composed(by_words, by_camera, by_subject, places.after(by_subject, int(t[0])), guidance)
 
     with stacked(family.denoiser, acts["style"], family.frame_layer):
         yield predict

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from backend.diffusion.composing import SHARE, composed, weight, where_most
+from backend.diffusion.composing import KEPT, SHARE, Places, composed, sizes_of, where_most
 
 
 def at(frame: int, row: int, column: int, size: float = 1.0) -> torch.Tensor:
@@ -14,11 +14,11 @@ def at(frame: int, row: int, column: int, size: float = 1.0) -> torch.Tensor:
 
 
 def test_the_places_are_those_around_the_largest_effect_and_each_frame_has_its_own():
-    effect = at(0, 2, 2) + at(1, 0, 0, size=1e-3) + at(2, 4, 4, size=1e3)
-    places = where_most(effect, 9 / 25)
+    sizes = sizes_of(at(0, 2, 2) + at(1, 0, 0, size=1e-3) + at(2, 4, 4, size=1e3))
+    places = where_most(sizes, 9 / 25)
     assert places.shape == (1, 1, 3, 5, 5)
     assert places[0, 0, 0].nonzero().tolist() == [[r, c] for r in (1, 2, 3) for c in (1, 2, 3)]
-    corners = where_most(effect, 4 / 25)
+    corners = where_most(sizes, 4 / 25)
     for frame, corner in ((1, (0, 1)), (2, (3, 4))):
         assert corners[0, 0, frame].nonzero().tolist() == [[r, c] for r in corner for c in corner]
 
@@ -26,26 +26,44 @@ def test_the_places_are_those_around_the_largest_effect_and_each_frame_has_its_o
 @pytest.mark.parametrize("side", [5, 8, 32])
 def test_the_share_of_places_is_kept_in_every_frame(side: int):
     effect = torch.randn(2, 4, 3, side, side, generator=torch.Generator().manual_seed(0))
-    shares = where_most(effect, SHARE).flatten(3).mean(3)
+    shares = Places().after(effect, 500).flatten(3).mean(3)
     assert shares.shape == (2, 1, 3)
     assert torch.allclose(shares, torch.tensor(SHARE), atol=1 / side**2)
 
 
+def test_places_are_remembered_within_a_clip_and_forgotten_with_the_next():
+    """By hand: after n steps at one place and one elsewhere, KEPT of the first is left; the larger wins."""
+    first, second = at(0, 1, 1), at(0, 3, 3)
+    sole = [Places().after(effect, 900) for effect in (first, second)]
+    places = Places()
+    assert torch.equal(places.after(first, 900), sole[0])
+    assert KEPT > 0.5
+    assert places.after(second, 800)[0, 0, 0, 0, 0] == 1  # still
+    for step in range(700, 300, -100):
+        last = places.after(second, step)
+    assert last[0, 0, 0, 4, 4] == 1
+    assert torch.equal(places.after(first, 900), sole[0])
+
+
+def test_a_step_that_changes_more_counts_no_more_than_another():
+    small, large = Places(), Places()
+    small.after(at(0, 1, 1), 900)
+    large.after(at(0, 1, 1), 900)
+    after = [places.after(at(0, 3, 3, size=s), 800) for places, s in ((small, 1e-3), (large, 1e3))]
+    assert torch.equal(*after)
+
+
 def test_each_effect_acts_in_its_place_and_only_there():
-    """By hand: at guidance 4 the weight is 2; the subject has 10 of 25 places."""
+    """By hand: at guidance 2; the subject has 10 of 25 places."""
     subject, camera, guided = at(0, 2, 2), torch.full((1, 2, 3, 5, 5), 0.5), torch.ones(1, 2, 3, 5, 5)
-    made = composed(guided, camera, subject, guidance=4.0)
-    places = where_most(subject, SHARE).bool()
+    places = Places().after(subject, 500)
+    made = composed(guided, camera, subject, places, guidance=2.0)
     assert torch.equal(made[0, :, 0, 2, 2], 1 + 2 * torch.tensor([0.6, -0.8]))
-    assert torch.equal(made.masked_select(~places), torch.full((2 * int((~places).sum()),), 2.0))
+    elsewhere = ~places.bool()
+    assert torch.equal(made.masked_select(elsewhere), torch.full((2 * int(elsewhere.sum()),), 2.0))
     near = made[0, :, 0, 1, 1]  # the subject's, where it changes nothing: the camera's is not there either
     assert torch.equal(near, torch.ones(2))
 
 
-def test_without_guidance_motions_act_as_learned():
-    assert [weight(g) for g in (0.0, 1.0, 1.5, 3.0, 9.0)] == [1.0, 1.0, 1.5, 2.0, 2.0]
-
-
 def test_a_subject_that_changes_nothing_has_no_place():
-    camera = torch.ones(1, 2, 3, 5, 5)
-    assert torch.equal(composed(0 * camera, camera, 0 * camera, guidance=4.0), 2 * camera)
+    assert not Places().after(torch.zeros(1, 2, 3, 5, 5), 500).any()

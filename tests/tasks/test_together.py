@@ -12,7 +12,7 @@ from backend.api.presets import read_preset, write_preset
 from backend.api.protocol import Clip, Compute, Edit, Generate, Key, Learn, Motion, Sampling
 from backend.api.settings import CustomizeAVideo
 from backend.diffusion.adapters import merged
-from backend.diffusion.composing import composed
+from backend.diffusion.composing import Places, composed
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
@@ -163,6 +163,17 @@ def test_apart_the_strengths_go_over_the_clip_and_the_base_is_left_as_it_was(mad
     assert all(torch.equal(weights, before[name]) for name, weights in family.denoiser.state_dict().items())
 
 
+def test_apart_a_clip_is_the_same_alone_and_after_another(toy_base, motions, camera, made, tmp_path):
+    """What is remembered of a clip's places ends with it."""
+    both = (Motion(path=str(motions[0])), Motion(path=str(camera)))
+    request = Generate(
+        job="g", prompt=f"a red ball {' '.join(WORDS)}", out=str(tmp_path / "two.mp4"), base=str(toy_base),
+        motions=both, sampling=APART, count=2, compute=CPU,
+    )  # fmt: skip
+    _, second = perform(request, quiet_run(tmp_path)).outputs
+    assert np.array_equal(pixels(second), made(motions=both, sampling=APART, seed=request.seed + 1))
+
+
 def test_an_edit_takes_them_apart_too(toy_base, moving_clip, motions, camera, tmp_path):
     acting = (Motion(path=str(motions[0])), Motion(path=str(camera)))
     request = Edit(
@@ -196,4 +207,5 @@ def test_apart_is_what_its_formula_says(toy_base, motions, camera, guidance, mem
         k, s = f"a red ball {WORDS[1]}", f"a red ball {WORDS[0]}"
         guided = said("") + guidance * (said(k) - said(""))
         changes = said(k, of_camera) - said(k), said(s, of_subject) - said(s)
-    torch.testing.assert_close(made, composed(guided, *changes, guidance), atol=1e-5, rtol=1e-4)
+    places = Places().after(changes[1], 500)
+    torch.testing.assert_close(made, composed(guided, *changes, places, guidance), atol=1e-5, rtol=1e-4)
