@@ -4,13 +4,14 @@ Added up in the weights, a motion learned under a still camera holds the ground 
 subject, and the camera's is lost. Apart, each is asked what it *changes* about a prediction, which for the
 subject's is little on the ground, and only acts in its place:
 
-    ε_∅ + g [ε(K) − ε_∅ + M (ε_S(S) − ε(S)) + (1 − M) (ε_K(K) − ε(K))]
+    ε_∅ + g (ε(K) − ε_∅) + w [M (ε_S(S) − ε(S)) + (1 − M) (ε_K(K) − ε(K))]
 
 K, S   the prompt with the words of the camera's motions, of the subject's
 ε, ε_∅ without motions, and without words; looks act in every pass
 ε_K    with the camera's motions; ε_S with the subject's
-M      1 at the places of a frame where |ε_S(S) − ε(S)| has been largest so far
-g      guidance, so that a motion weighs what it does alone
+M      1 at the places of a frame where |ε_S(S) − ε(S)|, as a running mean over steps, is largest
+g, w   guidance, and that or 1, whichever is more: what the effect weighs where a motion acts alone, as long
+       as it changes little about ε_∅, which is so at high noise
 
 Predictions are added as in composable diffusion (Liu et al., arXiv 2206.01714), and what is added is held to
 its place as in SEGA (Brack et al., arXiv 2301.12247), which takes a quantile of a guidance's size. Ours: what
@@ -26,13 +27,14 @@ from torch.nn.functional import avg_pool2d, pad
 
 SHARE = 0.4  # of a frame's places are the subject's; docs/log.md
 KEPT = 0.8  # of what is remembered of earlier steps; docs/log.md
+FAINT = 0.05  # of the clip's mean: where a motion changes less than this it has no place
 
 
 class Places:
     """M, step by step, for one clip after the other.
 
     The sizes of one step alone are noise in part, and a subject whose places come and go is torn; so they are
-    a running mean over a clip's steps, in each of which sizes are shares of their mean.
+    a running mean over a clip's steps, in each of which they are shares of the clip's mean.
     """
 
     def __init__(self) -> None:
@@ -49,7 +51,7 @@ class Places:
         if self._sizes is not None and timestep < self._last:
             sizes = KEPT * self._sizes + (1 - KEPT) * sizes
         self._sizes, self._last = sizes, timestep
-        return where_most(sizes, SHARE).to(effect.dtype)
+        return (where_most(sizes, SHARE) & (sizes > FAINT).unsqueeze(1)).to(effect.dtype)
 
 
 def composed(guided: Tensor, camera: Tensor, subject: Tensor, places: Tensor, guidance: float) -> Tensor:
@@ -57,7 +59,7 @@ def composed(guided: Tensor, camera: Tensor, subject: Tensor, places: Tensor, gu
 
     `places` (B, 1, F, h, w) are M.
     """
-    return guided + guidance * (places * subject + (1 - places) * camera)
+    return guided + max(1.0, guidance) * (places * subject + (1 - places) * camera)
 
 
 def sizes_of(effect: Tensor) -> Tensor:
@@ -72,7 +74,7 @@ def sizes_of(effect: Tensor) -> Tensor:
 def where_most(sizes: Tensor, share: float) -> Tensor:
     """True at about that share of each frame's places, where `sizes` (B, F, h, w) are largest.
 
-    → (B, 1, F, h, w). Nothing is nowhere.
+    → (B, 1, F, h, w).
     """
     least = sizes.flatten(2).quantile(1 - share, dim=2)[..., None, None]
-    return ((sizes >= least) & (sizes > 0)).unsqueeze(1)
+    return (sizes >= least).unsqueeze(1)

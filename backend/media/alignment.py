@@ -18,39 +18,35 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backend.media.rim import EDGE, TURNS, Told, block_means, slope_energies, told_by_rim
+
 Array = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 
 SIDE = 128  # working size of the shorter side
 LEVELS = (8, 4, 2, 1)  # the working size is divided by these, one after the other
 ROUNDS = (12, 8, 6, 5)
-EDGE = 0.22  # how far the band along each edge reaches in, as a share of the frame
 INNER = 0.25  # what a pixel inside the bands counts
 LIMITS = (3.0, 80.0)  # of 255: at least and at most, a difference from which a pixel is something else
 STIFF = 20.0  # … and this much sooner the picture is thought not to shear or lean
 SOFT = 0.05  # levels a pixel: a direction with weaker gradients than this stays as it was
 GRAIN = 1.5  # levels: what a clip's noise is at least
-BLOCKS = 16  # along the shorter side: they vote, so that few strong outlines do not outweigh a wide ground
 OUTSIDE = 0.6  # what a block costs that the other picture does not show
-AGREES = 0.65  # a block that costs less is explained; where a pattern bends a little, 0.5 left too few
+AGREES, LIKELY = 0.5, 0.65  # a block that costs less is explained, or may be
 SAME = 0.02  # half frames: moves that differ by less are one
 CLEAR = 0.45  # cost above which a move is not believed: in rendered shots wrong ones cost 0.55 and more
 SHORT = 0.02  # cost of half a frame's shift: of equally good ones the shortest is taken
 DOUBT, DOUBTED = 2.0, 0.2  # the same, for each unit of cost that is not clear, and at most
-TELLS = 0.4  # levels a pixel: gradients along an edge of the frame that tell a direction
-STRONG = 2.5  # … and in a single block
-TURNS = 16  # directions of a shift that are looked at, over half a turn
-FAINT = 0.1  # of a block's strongest direction: what is weaker are the steps that pixels make of a slant
-ASLANT = 0.25  # how much of a direction that is not told may lie along an axis that is
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A move, what it leaves unexplained (0 to 1), and which of zoom, roll, across, down are told."""
+    """A move, what it leaves unexplained (0 to 1), and which parts of it are told: surely, or likely."""
 
     move: Matrix
     cost: float
-    known: tuple[bool, bool, bool, bool]
+    known: Told
+    likely: Told
 
 
 @dataclass(frozen=True)
@@ -173,7 +169,7 @@ def _fitted(first: Picture, second: Picture, start: Matrix, coarsest: int, end: 
         for _ in range(ROUNDS[number]):
             residual, seen = _residual(template, image, move)
             if seen.mean() < 0.1:
-                return Fit(np.eye(3), 1.0, (False,) * 4)
+                return Fit(np.eye(3), 1.0, (False,) * 4, (False,) * 4)
             step = _step(template, residual, seen)
             move = move @ np.linalg.inv(step)
             if np.abs(step - np.eye(3)).max() < 0.02 / min(template.prior.shape):
@@ -232,63 +228,15 @@ def _judged(template: _Level, residual: Array, seen: Array, move: Matrix) -> Fit
     height, width = template.prior.shape
     per_unit = min(height, width) / 2
     slopes = template.jacobian.reshape(height, width, 3, -1)[..., :4] / per_unit
-    energies = _energies(slopes)
+    energies = slope_energies(slopes)
     contrast = energies[2] + energies[2 + TURNS // 2]
-    error, shown = _blocks((residual**2).sum(axis=2)), _blocks(seen)
+    error, shown = block_means((residual**2).sum(axis=2)), block_means(seen)
     grain = GRAIN**2 + float(np.median(error[shown > 0.5])) if (shown > 0.5).any() else GRAIN**2
-    tells = contrast / (contrast + grain) * _blocks(template.prior)
+    tells = contrast / (contrast + grain) * block_means(template.prior)
     costs = np.where(shown > 0.5, np.clip(error / (contrast + GRAIN**2), None, 1), OUTSIDE)
-    agreed = (costs < AGREES) & (shown > 0.5)
-    lit = [_told(energy * agreed) for energy in energies]
     cost = float((tells * costs).sum() / max(float(tells.sum()), 1e-6))
-    return Fit(move, cost, (lit[0], lit[1], *_shifts_told(lit[2:])))
-
-
-def _energies(slopes: Array) -> Array:
-    """Mean squares of slopes (H, W, 3, 4) in blocks (2 + TURNS, …): by zoom, by roll, by shifts all around.
-
-    An even slope that shifts looks like a flicker of the whole: only what departs from the mean counts.
-    """
-    angles = np.arange(TURNS)[:, None, None] * np.pi / TURNS
-    cos, sin = np.cos(angles), np.sin(angles)
-    found = []
-    for some in (slopes, slopes - slopes.mean(axis=(0, 1))):
-        pairs = ((0, 0), (1, 1), (2, 2), (2, 3), (3, 3))
-        zoom, roll, xx, xy, yy = (_blocks((some[..., i] * some[..., j]).sum(axis=2)) for i, j in pairs)
-        shifts = cos**2 * xx + 2 * cos * sin * xy + sin**2 * yy
-        shifts *= shifts > FAINT * shifts.max(axis=0)
-        found.append(np.stack([zoom, roll, *shifts]))
-    least: Array = np.minimum(*found)
-    return least
-
-
-def _shifts_told(lit: list[bool]) -> tuple[bool, bool]:
-    """Whether pan and tilt are told, by which of TURNS directions are: stripes hide shifts along them."""
-    dark = np.flatnonzero(~np.array(lit)) * np.pi / TURNS
-    return bool((np.abs(np.cos(dark)) < ASLANT).all()), bool((np.abs(np.sin(dark)) < ASLANT).all())
-
-
-def _blocks(values: Array) -> Array:
-    """Means over blocks, BLOCKS of them along the shorter side."""
-    block = max(2, min(values.shape) // BLOCKS)
-    height, width = (side // block * block for side in values.shape)
-    rows = values[:height, :width].reshape(height // block, block, width // block, block)
-    means: Array = rows.mean(axis=(1, 3))
-    return means
-
-
-def _told(energy: Array) -> bool:
-    """Whether the frame's rim shows gradients enough: in four of its eight parts, a corner among them.
-
-    A subject before a plain wall reaches over three edges at most, and not into the corners.
-    """
-    cuts = [
-        np.split(np.arange(side), [round(EDGE * side), side - round(EDGE * side)]) for side in energy.shape
-    ]
-    parts = {(i, j): energy[np.ix_(cuts[0][i], cuts[1][j])] for i in range(3) for j in range(3)}
-    lit = {place for place, part in parts.items() if part.mean() > TELLS**2 or part.max() > STRONG**2}
-    corners = {(0, 0), (0, 2), (2, 0), (2, 2)}
-    return len(lit - {(1, 1)}) >= 4 and bool(lit & corners)
+    agreed = [(costs < limit) & (shown > 0.5) for limit in (AGREES, LIKELY)]
+    return Fit(move, cost, *(told_by_rim(energies * which) for which in agreed))
 
 
 def _correlated(first: Picture, second: Picture) -> Matrix:

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.alignment import CLEAR, EDGE, Fit, Picture, aligned, overlap, refined, similar
+from backend.media.alignment import CLEAR, Fit, Picture, aligned, overlap, refined, similar
+from backend.media.rim import EDGE
 
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Array = npt.NDArray[np.float64]
@@ -23,6 +24,7 @@ SHARED = 0.6  # of the frame: when a key frame's background is seen less, the ne
 LEANS = 0.01  # perspective: then what is near has gone on differently, and steps are put together
 HALF = 0.56  # of the frame: what goes by half of it looks, where the ground repeats, as if it went back
 DRIFT = 0.1  # half frames: a refinement that goes farther than this has lost its way
+AROUND = 0.9  # of the steps: a rim that tells zoom and roll in so many is ground all around
 BACK = 0.5  # working pixels by which a point tracked forward and back may miss its start
 WINDOW, LEVELS = (21, 21), 4  # of Lucas-Kanade: working pixels, and halvings of the picture
 
@@ -101,7 +103,7 @@ def followed(frames: Frames) -> Followed:
                 clear = clear or (sure[key] and _clear(again, shape))
         moves.append(move)
         sure.append(clear)
-    told = np.mean([fit.known for fit in steps], axis=0) >= 0.5
+    told = _told(steps)
     half, middle = min(shape) / 2, np.array(shape[::-1]) / 2
     pixels = np.stack([_restricted(move, told) for move in moves])[:, :2]
     pixels[:, :, 2] = pixels[:, :, 2] * half + middle - pixels[:, :, :2] @ middle
@@ -126,6 +128,19 @@ def _steps(frames: Frames, pictures: list[Picture]) -> list[Fit]:
             again = aligned(pictures[number], pictures[number + 1], starts)
             fits[number] = min(fits[number], again, key=lambda fit: fit.cost)
     return fits
+
+
+def _told(steps: list[Fit]) -> npt.NDArray[np.bool_]:
+    """Which of zoom, roll, across, down most steps tell (4,).
+
+    A pattern that bends from frame to frame agrees too little to tell each shift surely. Where the rim is
+    ground all around, and no subject, what is likely told will do.
+    """
+    known = np.mean([fit.known for fit in steps], axis=0)
+    likely = np.mean([fit.likely for fit in steps], axis=0)
+    around = known[:2].min() >= AROUND
+    told: npt.NDArray[np.bool_] = (known >= 0.5) | (around & (likely >= 0.5))
+    return told
 
 
 def _clear(fit: Fit, shape: tuple[int, int]) -> bool:

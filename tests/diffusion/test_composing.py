@@ -47,8 +47,8 @@ def test_places_are_remembered_within_a_clip_and_forgotten_with_the_next():
 
 def test_a_step_that_changes_more_counts_no_more_than_another():
     small, large = Places(), Places()
-    small.after(at(0, 1, 1), 900)
-    large.after(at(0, 1, 1), 900)
+    for places in (small, large):
+        places.after(at(0, 1, 1), 900)
     after = [places.after(at(0, 3, 3, size=s), 800) for places, s in ((small, 1e-3), (large, 1e3))]
     assert torch.equal(*after)
 
@@ -67,3 +67,17 @@ def test_each_effect_acts_in_its_place_and_only_there():
 
 def test_a_subject_that_changes_nothing_has_no_place():
     assert not Places().after(torch.zeros(1, 2, 3, 5, 5), 500).any()
+
+
+def test_frames_in_which_the_subject_hardly_acts_are_all_the_cameras():
+    """As where its strength is 0 for half of a clip: what later layers carry over is no place of its own."""
+    effect = torch.randn(1, 4, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    effect[:, :, 2:] *= 1e-4
+    shares = Places().after(effect, 500).flatten(3).mean(3)[0, 0]
+    assert torch.allclose(shares, torch.tensor([SHARE, SHARE, 0, 0]), atol=1 / 64)
+
+
+def test_motions_act_in_full_without_guidance_too():
+    one = torch.ones(1, 2, 3, 5, 5)
+    for guidance, whole in ((0.0, 1.0), (1.0, 1.0), (9.0, 9.0)):
+        assert torch.equal(composed(0 * one, 0 * one, one, one[:, :1], guidance), whole * one)

@@ -1,8 +1,12 @@
 """Measured motion against known motion: the world's shots and Blender's, within the bounds of the issue."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from backend.api.protocol import Clip
+from backend.media import clips
 from backend.media.consistency import consistency_bounds, warped_error
 from backend.media.motion import (
     CameraPath,
@@ -18,6 +22,7 @@ from backend.media.motion import (
 from .scenes import filmed, sampled
 from .truths import Known, filmed_by_blender, shot
 
+STACKED = Path(__file__).with_name("stacked.mp4")
 PLACE, ZOOM, ROLL = 0.02, 0.03, 1.0  # of the frame, as a share, degrees: how far a measure may be wrong
 
 
@@ -72,6 +77,24 @@ def test_a_plain_wall_tells_nothing_of_the_camera_and_stripes_nothing_along_them
         assert np.ptp(found.camera.zoom) == np.ptp(found.camera.pan) == 0
     zoom, _, pan, tilt = movement(shot("locked", "down", "striped wall").frames).told
     assert (zoom, pan, tilt) == (True, True, False)
+
+
+def test_a_house_that_is_most_of_what_shows_is_not_taken_for_the_ground() -> None:
+    """Its blocks nearly agree with a pan along with it; a rim of ground all around is asked for (`AROUND`)."""
+    known = shot("locked", "left", "green field", seed=102, radius=0.35, subject="house", x=0.65)
+    assert np.ptp(movement(sampled(known.frames, 8, 102)).camera.pan) < PLACE
+
+
+def test_a_pan_over_a_made_ground_is_told_though_its_blocks_hardly_agree() -> None:
+    """Made on the ninth starter by the circle and a pan to the left, learned and stacked: the box circles,
+    and by eye tiles pass by to the right."""
+    facts = clips.probe(STACKED)
+    made = clips.read(Clip(path=str(STACKED)), frames=facts.frames, fps=facts.rate, size=None)
+    circle, pan = (shot(*move, "brick wall").frames for move in (("locked", "circle"), ("pan left", "still")))
+    subject, camera = layer_fidelity(circle, pan, made)
+    assert camera > 0.8
+    assert subject > 0.8
+    assert 0.15 < np.ptp(movement(made).camera.pan) < 0.4
 
 
 # ------------------------------------------------------------------ the subject

@@ -189,23 +189,32 @@ def test_an_edit_takes_them_apart_too(toy_base, moving_clip, motions, camera, tm
 @pytest.mark.parametrize("memory", ["fast", "low"])
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_apart_is_what_its_formula_says(toy_base, motions, camera, guidance, memory):
-    """diffusion/composing.py written out: each group under its own words, with its own LoRA, looks in all."""
+    """diffusion/composing.py written out: each group under its own words, with its own LoRA, looks in all.
+
+    Over two steps, the second of which finds the subject's places remembered.
+    """
     family = UNet3D(toy_base, "toy", device="cpu", memory=memory)
     of_subject, of_camera = load_motions((Motion(path=str(motions[0])), Motion(path=str(camera))), family)
     look = replace(of_subject, preset=replace(of_subject.preset, kind="style", motion=""))
     loaded = [of_subject, look, of_camera]
-    x = torch.randn(1, family.latent_channels, 4, 2, 2, generator=torch.Generator().manual_seed(0))
-    t = torch.tensor([500])
+    rng = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, 1, family.latent_channels, 4, 8, 8, generator=rng)
+    steps = list(zip(noise, torch.tensor([[500], [300]]), strict=True))
     with torch.no_grad():
         with _apart(family, loaded, guidance) as predict:
-            made = predict(x, t)
+            made = [predict(x, t) for x, t in steps]
 
-        def said(words: str, *acting: LoadedMotion) -> torch.Tensor:
+        def said(x: torch.Tensor, t: torch.Tensor, words: str, *acting: LoadedMotion) -> torch.Tensor:
             with merged(family.denoiser, [one.lora for one in (look, *acting)]):
                 return family.predict(x, t, family.embed([words]))
 
         k, s = f"a red ball {WORDS[1]}", f"a red ball {WORDS[0]}"
-        guided = said("") + guidance * (said(k) - said(""))
-        changes = said(k, of_camera) - said(k), said(s, of_subject) - said(s)
-    places = Places().after(changes[1], 500)
-    torch.testing.assert_close(made, composed(guided, *changes, places, guidance), atol=1e-5, rtol=1e-4)
+        places = Places()
+        for step, (x, t) in zip(made, steps, strict=True):
+            guided = said(x, t, "") + guidance * (said(x, t, k) - said(x, t, ""))
+            by_camera = said(x, t, k, of_camera) - said(x, t, k)
+            by_subject = said(x, t, s, of_subject) - said(x, t, s)
+            now = places.after(by_subject, int(t))
+            expected = composed(guided, by_camera, by_subject, now, guidance)
+            torch.testing.assert_close(step, expected, atol=1e-5, rtol=1e-4)
+    assert not torch.equal(now, Places().after(by_subject, 300))
