@@ -80,7 +80,7 @@ def test_a_plain_wall_tells_nothing_of_the_camera_and_stripes_nothing_along_them
 
 
 def test_a_house_that_is_most_of_what_shows_is_not_taken_for_the_ground() -> None:
-    """Its blocks nearly agree with a pan along with it; a rim of ground all around is asked for (`AROUND`)."""
+    """Its blocks nearly agree with a pan along with it; so a rim of ground all around is asked for."""
     known = shot("locked", "left", "green field", seed=102, radius=0.35, subject="house", x=0.65)
     assert np.ptp(movement(sampled(known.frames, 8, 102)).camera.pan) < PLACE
 
