@@ -25,6 +25,7 @@ LEANS = 0.01  # perspective: then what is near has gone on differently, and step
 HALF = 0.56  # of the frame: what goes by half of it looks, where the ground repeats, as if it went back
 DRIFT = 0.1  # half frames: a refinement that goes farther than this has lost its way
 AROUND = 0.9  # of the steps: a rim that tells zoom and roll in so many is ground all around
+BENDS = 0.1  # half frames: by so much a pattern that bends may seem to go
 BACK = 0.5  # working pixels by which a point tracked forward and back may miss its start
 WINDOW, LEVELS = (21, 21), 4  # of Lucas-Kanade: working pixels, and halvings of the picture
 
@@ -103,7 +104,7 @@ def followed(frames: Frames) -> Followed:
                 clear = clear or (sure[key] and _clear(again, shape))
         moves.append(move)
         sure.append(clear)
-    told = _told(steps)
+    told = _told(steps, np.stack(moves))
     half, middle = min(shape) / 2, np.array(shape[::-1]) / 2
     pixels = np.stack([_restricted(move, told) for move in moves])[:, :2]
     pixels[:, :, 2] = pixels[:, :, 2] * half + middle - pixels[:, :, :2] @ middle
@@ -130,16 +131,16 @@ def _steps(frames: Frames, pictures: list[Picture]) -> list[Fit]:
     return fits
 
 
-def _told(steps: list[Fit]) -> npt.NDArray[np.bool_]:
-    """Which of zoom, roll, across, down most steps tell (4,).
+def _told(steps: list[Fit], moves: Array) -> npt.NDArray[np.bool_]:
+    """Which of zoom, roll, across, down most steps tell (4,), where the background goes by `moves` (F, 3, 3).
 
     A pattern that bends from frame to frame agrees too little to tell each shift surely. Where the rim is
-    ground all around, and no subject, what is likely told will do.
+    ground all around, and no subject, what is likely told will do, if it goes farther than a bend does.
     """
-    known = np.mean([fit.known for fit in steps], axis=0)
-    likely = np.mean([fit.likely for fit in steps], axis=0)
-    around = known[:2].min() >= AROUND
-    told: npt.NDArray[np.bool_] = (known >= 0.5) | (around & (likely >= 0.5))
+    told: npt.NDArray[np.bool_] = np.mean([fit.known for fit in steps], axis=0) >= 0.5
+    likely = np.mean([fit.likely[2:] for fit in steps], axis=0) >= 0.5
+    if np.mean([fit.known[:2] for fit in steps], axis=0).min() >= AROUND:
+        told[2:] |= likely & (np.ptp(moves[:, :2, 2], axis=0) > BENDS)
     return told
 
 
