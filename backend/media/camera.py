@@ -1,8 +1,8 @@
-"""The camera's move and point tracks, by Lucas-Kanade with a forward-backward check.
+"""The camera's move, by aligning each frame's background with the next one's (`alignment.py`), and tracks.
 
-Every consecutive pair of frames gets fresh features and a RANSAC similarity fit. The fit counts as the
-camera's only where its features also lie along the frame's edges: a large subject before a plain wall has
-features too, and they are not the background's.
+Moves that features suggest (Lucas-Kanade with a forward-backward check, RANSAC) are among the starts that are
+tried. A part of a move counts only where the frames' rims tell it (`rim.py`): a large subject before a plain
+wall has gradients too, and they are not the background's.
 """
 
 from dataclasses import dataclass

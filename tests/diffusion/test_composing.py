@@ -32,7 +32,7 @@ def test_the_share_of_places_is_kept_in_every_frame(side: int):
 
 
 def test_places_are_remembered_within_a_clip_and_forgotten_with_the_next():
-    """By hand: after n steps at one place and one elsewhere, KEPT of the first is left; the larger wins."""
+    """By hand: one step elsewhere leaves KEPT of the first, which is more; four more leave a third."""
     first, second = at(0, 1, 1), at(0, 3, 3)
     sole = [Places().after(effect, 900) for effect in (first, second)]
     places = Places()
