@@ -8,19 +8,18 @@ shown it under each camera move. Shapes: F frames of (3, H, W) in [0, 1].
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
+from functools import cache, lru_cache
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as nn_f
 
+from .silhouettes import centres_and_radii, largest_of, overlap_of, silhouettes, turned, turning
 from .world import BACKGROUNDS, CAMERAS_INSIDE, COLOURS, FULL, Shot, Vocabulary, camera_path, render, shows
-from .world.camera import CameraPath, looked_at, magnification, rotated
+from .world.camera import CameraPath, looked_at, magnification
+from .world.vocabulary import ROUND
 
-TEMPLATE = 24
-"""Pixels across a silhouette that was brought to common place and area."""
 PROTOTYPES = {
     "still": (0, 0, 0),
     "left": (-1, 0, 0),
@@ -33,10 +32,21 @@ PROTOTYPES = {
 }
 """Slopes of x, y and log radius that a motion has, in units of those in the world's own shots."""
 UNIT_SLOPES = (0.49, 0.49, 1.25)
-MOVES, SPINS = 0.3, 0.1
-"""From which slope, and how many turns a second, a subject counts as moving: half of "slowly" and a bit."""
+MOVES = 0.3
+"""From which slope a subject counts as moving: half of "slowly" and a bit."""
+SPINS, ANGLES = 0.03, 24
+"""How much more of it has to overlap with a silhouette that turns than with any that does not, for a subject
+to spin: in the world's own clips 0.07 or more, in those of all other motions 0.001 at most. And by how many
+parts of a turn silhouettes are turned."""
+LIT = 0.93
+"""How bright a subject's own colour is seen, on average over its shading."""
 DARK = 0.5
 """Grey of a black subject's outline: it counts as black."""
+SIZES = (0.22, 0.13)
+"""Radii of the subjects that a clip's is compared with: of small ones thin parts are lost."""
+HIDDEN, PLAINER = 0.12, 0.05
+"""How near a subject's colour may be to one of the ground's to be lost in it; how much better the outline of
+what is lost has to fit than that of the colour that was found."""
 AMOUNTS = (0.5, 0.85, 1.15, 1.5)
 """How much of a camera move is tried."""
 
@@ -114,66 +124,67 @@ def subject_mask(frames: torch.Tensor, background: str) -> torch.Tensor:
     return ((torch.minimum(distance, 1.5 * smooth) - 0.12) / 0.06).clamp(0, 1)
 
 
-def centres_and_radii(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Centroids (F, 2) and radii (F,) of discs of the mask's area, as fractions of the frame."""
-    size = mask.shape[-1]
-    grid = (torch.arange(size) + 0.5) / size
-    area = mask.sum((1, 2)).clamp(min=1e-3)
-    x, y = (mask.sum(1) * grid).sum(1) / area, (mask.sum(2) * grid).sum(1) / area
-    return torch.stack((x, y), dim=1), (area / torch.pi).sqrt() / size
-
-
-def _silhouettes(mask: torch.Tensor) -> torch.Tensor:
-    """The masks (F, H, W) brought to common place and area (F, T, T)."""
-    centres, radii = centres_and_radii(mask)
-    steps = (torch.arange(TEMPLATE) + 0.5) / TEMPLATE * 4 - 2
-    spread = steps * radii.view(-1, 1)  # (F, T)
-    x = (centres[:, 0:1] + spread).unsqueeze(1).expand(-1, TEMPLATE, -1)
-    y = (centres[:, 1:2] + spread).unsqueeze(2).expand(-1, -1, TEMPLATE)
-    where = torch.stack((x, y), dim=-1) * 2 - 1
-    return nn_f.grid_sample(mask.unsqueeze(1), where, align_corners=False).squeeze(1)
-
-
-def _upright(size: int = 64) -> dict[str, torch.Tensor]:
-    """One silhouette (T, T) of each subject of the world."""
-    shots = [Shot(subject=s, colour="red", background="gray wall", size=0.22) for s in FULL.subjects]
-    frames = render(shots, size=size, frames=1).frames[:, 0]
-    return dict(zip(FULL.subjects, _silhouettes(subject_mask(frames, "gray wall")), strict=True))
-
-
 @cache
-def _templates(subjects: tuple[str, ...]) -> torch.Tensor:
-    upright = _upright()
-    return torch.stack([upright[s] for s in subjects])
+def _hidden(background: str, size: int) -> tuple[str, ...]:
+    """Colours that the background has itself: of such a subject only its outline and parts are seen."""
+    lit = LIT * torch.tensor(list(COLOURS.values()))
+    nearest = torch.cdist(lit, _palette(background, size)).amin(1)
+    return tuple(name for name, far in zip(COLOURS, nearest.tolist(), strict=True) if far < HIDDEN)
 
 
-def _overlap(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Intersection over union of silhouettes (…, T, T)."""
-    return torch.minimum(one, other).sum((-2, -1)) / torch.maximum(one, other).sum((-2, -1)).clamp(min=1e-6)
+@lru_cache(maxsize=32)
+def _ways(
+    subjects: tuple[str, ...], colour: str, background: str, size: int
+) -> tuple[torch.Tensor, tuple[int, ...]]:
+    """Silhouettes (N, A, T, T) of the subjects at each of SIZES, turned by ANGLES parts of a turn, and into
+    how many pieces each falls.
+
+    They are what is seen of the subject in this colour before this background: dark outlines are lost in a
+    night sky, whites on a checkered floor.
+    """
+    shots = [
+        Shot(subject=subject, colour=colour, background=background, size=radius)
+        for subject in subjects
+        for radius in SIZES
+    ]
+    drawn = render(shots, size=size, frames=1).frames[:, 0]
+    alone, pieces = zip(*(largest_of(m.unsqueeze(0)) for m in subject_mask(drawn, background)), strict=True)
+    angles = torch.arange(ANGLES) * 2 * torch.pi / ANGLES
+    ways = torch.stack([turned(upright, angles) for upright in silhouettes(torch.cat(alone))])
+    return ways, tuple(max(1, count) for count in pieces)
 
 
-def subject_of(mask: torch.Tensor, subjects: tuple[str, ...], *, turned: bool) -> str:
-    """The subject whose silhouette overlaps best over all frames, upright or however it is `turned`."""
-    angles = torch.linspace(-torch.pi, torch.pi, 25)[1:] if turned else torch.zeros(1)
-    templates = torch.stack([_turned(t, angles) for t in _templates(subjects)])  # (S, A, T, T)
-    seen = _silhouettes(mask)
-    overlap = torch.stack([_overlap(frame, templates).amax(1) for frame in seen])  # (F, S)
-    return subjects[int(overlap.mean(0).argmax())]
+class Likeness(NamedTuple):
+    """Whose outline a clip's is most like: the subject, its colour, into how many pieces it falls, whether it
+    turns."""
+
+    subject: str
+    colour: str
+    pieces: int
+    turns: bool
 
 
-def largest_of(mask: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """The mask (F, H, W) of the largest connected piece alone, and how many pieces there usually are."""
-    alone, counts = torch.zeros_like(mask), []
-    for index, frame in enumerate(mask):
-        number, labels, found, _ = cv2.connectedComponentsWithStats((frame > 0.5).byte().numpy())
-        if number < 2:
-            continue
-        areas = found[1:, cv2.CC_STAT_AREA]
-        counts.append(int((areas > 0.35 * areas.max()).sum()))
-        # One pixel around it, so that the soft edge stays.
-        piece = cv2.dilate((labels == 1 + int(areas.argmax())).astype(np.uint8), np.ones((3, 3), np.uint8))
-        alone[index] = frame * torch.from_numpy(piece)
-    return alone, int(np.median(counts)) if counts else 0
+def likeness(
+    mask: torch.Tensor, colour: str, background: str, subjects: tuple[str, ...], seconds: float
+) -> Likeness:
+    """The subject whose silhouette overlaps best over all frames of its mask (F, H, W), upright or turning.
+
+    `colour` is what most of its pixels have. Colours that the background hides are tried besides: of a white
+    star before white and black checks nothing is seen but its dark outline. Within 0 seconds nothing turns.
+    """
+    seen, size, best, most = silhouettes(mask), mask.shape[-1], Likeness("", colour, 1, False), -1.0
+    for name in dict.fromkeys((colour or "red", *_hidden(background, size))):
+        ways, pieces = _ways(subjects, name, background, size)
+        overlap = torch.stack([overlap_of(frame, ways[:, 0]) for frame in seen]).mean(0)
+        which, score, spins = int(overlap.argmax()), float(overlap.max()), False
+        found = turning(seen, ways, seconds) if seconds else None
+        if found and found.gain > SPINS and subjects[found.which // len(SIZES)] not in ROUND:
+            which, score, spins = found.which, found.overlap, True
+        score -= 0.0 if name == colour else PLAINER
+        if score > most:
+            most = score
+            best = Likeness(subjects[which // len(SIZES)], colour and name, pieces[which], spins)
+    return best
 
 
 def colour_of(frames: torch.Tensor, mask: torch.Tensor) -> str:
@@ -184,32 +195,12 @@ def colour_of(frames: torch.Tensor, mask: torch.Tensor) -> str:
     if not len(pixels):
         return ""
     names = (*COLOURS, "black")
-    lit = torch.cat((0.93 * torch.tensor(list(COLOURS.values())), torch.full((1, 3), DARK)))
+    lit = torch.cat((LIT * torch.tensor(list(COLOURS.values())), torch.full((1, 3), DARK)))
     votes = torch.cdist(pixels, lit).argmin(1).bincount(minlength=len(names)) / len(pixels)
     for index, name in enumerate(names):
         if name == "black":  # outlines and parts are dark whatever the colour
             votes[index] *= 0.3
     return names[int(votes.argmax())]
-
-
-def _turned(template: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
-    """A silhouette (T, T) turned clockwise by angles (A,) → (A, T, T)."""
-    steps = (torch.arange(TEMPLATE) + 0.5) / TEMPLATE * 2 - 1
-    grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1).expand(len(angles), -1, -1, -1)
-    where = rotated(grid, -angles.view(-1, 1, 1).expand(grid.shape[:3]))
-    return nn_f.grid_sample(
-        template.expand(len(angles), 1, TEMPLATE, TEMPLATE), where, align_corners=False
-    ).squeeze(1)
-
-
-def turns_of(mask: torch.Tensor, seconds: float) -> float:
-    """Turns a second, clockwise, of the subject in the mask (F, H, W): each frame against the one before."""
-    silhouettes, angles = _silhouettes(mask), torch.linspace(-0.6, 0.6, 25)
-    steps = [
-        float(angles[int(_overlap(_turned(before, angles), after).argmax())])
-        for before, after in pairwise(silhouettes)
-    ]
-    return float(np.sum(steps)) / (2 * np.pi * seconds)
 
 
 def camera_of(frames: torch.Tensor, mask: torch.Tensor, background: str, fps: float) -> tuple[str, float]:
@@ -252,21 +243,22 @@ def judge(frames: torch.Tensor, background: str, fps: float, vocabulary: Vocabul
     """
     mask = subject_mask(frames, background)
     centres, radii = centres_and_radii(mask)
-    alone, count = largest_of(mask)
+    alone, pieces = largest_of(mask)
     seconds, camera, amount = (len(frames) - 1) / fps, "locked", 1.0
     if len(vocabulary.cameras) > 1 and len(frames) > 1:
         camera, amount = camera_of(frames, mask, background, fps)
     moved = Shot(subject="ball", colour="red", background=background, camera=camera, camera_amount=amount)
     path = camera_path(moved, torch.arange(len(frames)) / fps)
     motion = motion_of(*_in_the_scene(path, centres, radii), seconds, vocabulary.motions)
-    if motion == "still" and "spin" in vocabulary.motions and abs(turns_of(alone, seconds)) > SPINS:
-        motion = "spin"
+    may_spin = motion == "still" and "spin" in vocabulary.motions
+    colour = colour_of(frames, mask)
+    like = likeness(alone, colour, background, vocabulary.subjects, seconds if may_spin else 0.0)
     return Verdict(
         background=background_of(frames, vocabulary.backgrounds),
-        colour=colour_of(frames, mask),
-        subject=subject_of(alone, vocabulary.subjects, turned=motion == "spin"),
-        count=count,
-        motion=motion,
+        colour=like.colour,
+        subject=like.subject,
+        count=max(1, round(pieces / like.pieces)) if pieces else 0,
+        motion="spin" if like.turns else motion,
         camera=camera,
         centres=centres,
         radii=radii,
