@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from . import workers
 from .films import Films
@@ -98,15 +99,7 @@ def write_bank(
     mine = range(workers.rank(), chunks, workers.count())
     numbers = [number for number in mine if not (folder / f"{number:04}.npz").exists()]
     clips = _Clips(numbers, chunk, size, vocabulary, torch.device("cpu") if loaders else device)
-    drawn = iter(
-        DataLoader(
-            clips,
-            batch_size=None,
-            num_workers=loaders,
-            prefetch_factor=AHEAD if loaders else None,
-            multiprocessing_context=workers.loaders_start(loaders),
-        )
-    )
+    drawn = workers.drawn_by(loaders, clips, AHEAD)
     encoded = partial(_encoded, autoencoder())
     if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
         _write_chunk(
@@ -144,11 +137,19 @@ class Bank:
     """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16 and their N shots.
 
     `groups` are the rows of the same words, at most GROUP each; `rows` (G, GROUP) is the same, filled up with
-    -1, and `sizes` (G,) how many they are.
+    -1, and `sizes` (G,) how many they are. A group is chosen as often as it has clips: films stand alone, and
+    would be shown as often as eight others. One that a word of `dwell` is said of (subject, motion, number of
+    subjects) is chosen twice as often; given twice, thrice.
     """
 
-    def __init__(self, folder: Path, device: torch.device, vocabulary: Vocabulary = FULL) -> None:
-        self.folder, self.vocabulary = folder, vocabulary
+    def __init__(
+        self,
+        folder: Path,
+        device: torch.device,
+        vocabulary: Vocabulary = FULL,
+        dwell: Sequence[str] = (),
+    ) -> None:
+        self.folder, self.vocabulary, self.dwell = folder, vocabulary, dwell
         self.shots: list[Shot] = []
         self.groups: list[list[int]] = []
         self._read: set[Path] = set()
@@ -167,6 +168,7 @@ class Bank:
         full = [rows + [-1] * (GROUP - len(rows)) for rows in self.groups]
         self.rows = torch.tensor(full, device=self.latents.device)
         self.sizes = (self.rows >= 0).sum(1)
+        self.count_chances()
 
     def _take_in(self, file: Path) -> torch.Tensor:
         self._read.add(file)
@@ -184,6 +186,19 @@ class Bank:
                 self.groups.append(same[start : start + GROUP])
         return latents
 
+    def count_chances(self) -> None:
+        """How often each group is to be chosen, summed up."""
+        self._chances = list(accumulate(map(self._chance, range(len(self.groups)))))
+
+    def _chance(self, group: int) -> int:
+        shot = self.shot(group)
+        said = (shot.subject, shot.motion, str(shot.count))
+        return len(self.groups[group]) * math.prod(1 + self.dwell.count(word) for word in said)
+
+    def choose(self, count: int, rng: random.Random) -> list[int]:
+        """So many groups at random, by their chances."""
+        return rng.choices(range(len(self.groups)), cum_weights=self._chances, k=count)
+
     def shot(self, group: int) -> Shot:
         """One of the group's, which all have the same words."""
         return self.shots[self.groups[group][0]]
@@ -200,4 +215,4 @@ class Bank:
         for words in map(words_of, (*spins, opposed(shot))):
             if words in self._alike:
                 return rng.choice(self._alike[words])
-        return rng.randrange(len(self.groups))
+        return self.choose(1, rng)[0]

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
 from .models import Size, upload
-from .workers import loaders_start
+from .workers import drawn_by
 from .world import FULL, Vocabulary, render, sample_shot
 from .world.shots import HELD_OUT_SHARE
 
@@ -67,9 +67,7 @@ def drawn_ahead(
     seed: int, count: int, size: Size, vocabulary: Vocabulary, loaders: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """`random_pictures` from `loaders` processes, so that a GPU need not wait for them; 0 draws them here."""
-    pictures = _Pictures(seed, count, size, vocabulary)
-    start = loaders_start(loaders)
-    return iter(DataLoader(pictures, batch_size=None, num_workers=loaders, multiprocessing_context=start))
+    return drawn_by(loaders, _Pictures(seed, count, size, vocabulary))
 
 
 class Pool:

@@ -108,7 +108,7 @@ class Denoising:
         tells a pair apart is its words for motion, so that nothing else drowns what they do.
         """
         count, device = batch if stills else (batch + 1) // 2, self.unet.device
-        groups = [rng.randrange(len(self.bank.groups)) for _ in range(count)]
+        groups = self.bank.choose(count, rng)
         levels = noise_levels(count, STILLS_NOISE if stills else self.clips_noise, device)
         if not stills:
             groups += [self.bank.opposite(group, rng) for group in groups]

@@ -130,7 +130,7 @@ def train_bank(args: argparse.Namespace, autoencoder: Callable[[], AutoencoderKL
 
 
 def read_bank(args: argparse.Namespace) -> Bank:
-    bank = Bank(args.bank, args.device, args.vocabulary)
+    bank = Bank(args.bank, args.device, args.vocabulary, args.dwell)
     if not bank.groups:
         raise SystemExit("Encode clips first: --stage bank.")
     return bank
@@ -228,6 +228,12 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--stress", nargs="*", default=[], help="words to draw more often: subjects, motions, numbers"
     )
+    parser.add_argument(
+        "--dwell",
+        nargs="*",
+        default=[],
+        help="such words whose clips are shown oftener than drawn",
+    )
     parser.add_argument("--start", type=Path, help="a starter's folder to go on from without checkpoints")
     parser.add_argument("--films", type=Path, help="a folder of shots filmed in Blender")
     parser.add_argument("--pixels", type=int, default=64)
@@ -238,6 +244,7 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
 def prepared(args: argparse.Namespace) -> argparse.Namespace:
     args.taught, args.vocabulary = args.vocabulary, VOCABULARIES[args.vocabulary]
     try:
+        args.vocabulary.check(args.dwell)
         args.vocabulary = args.vocabulary.stressing(args.stress)
     except ValueError as error:
         raise SystemExit(str(error)) from error

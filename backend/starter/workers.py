@@ -11,12 +11,16 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.utils.data import DataLoader, Dataset
+
+T = TypeVar("T")
 
 
 def start(workers: int, work: Callable[..., None], *args: object) -> None:
@@ -67,12 +71,21 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def loaders_start(loaders: int) -> str | None:
-    """How loaders are started: forked, also where this process was spawned; None is the system's own way.
+def drawn_by(loaders: int, dataset: Dataset[T], ahead: int | None = None) -> Iterator[T]:
+    """What the dataset gives, drawn by so many processes, each `ahead` of what is asked for; by 0, here.
 
-    Those that are spawned import torch anew, a dozen at a time.
+    They are forked where that can be, also where this process was spawned: those that are spawned import
+    torch anew, a dozen at a time.
     """
-    return "fork" if loaders and hasattr(os, "fork") else None
+    return iter(
+        DataLoader(
+            dataset,
+            batch_size=None,
+            num_workers=loaders,
+            prefetch_factor=ahead if loaders else None,
+            multiprocessing_context="fork" if loaders and hasattr(os, "fork") else None,
+        )
+    )
 
 
 def rank() -> int:

@@ -80,6 +80,7 @@ def test_a_named_move_is_mostly_seen_where_it_goes(camera: str, ahead: int) -> N
 def test_a_spinning_subject_turns_clockwise_and_the_judge_says_so() -> None:
     shot = replace(STILL, subject="arrow", motion="spin", background="gray wall")
     drawn = render([shot], size=128, frames=8)
+    assert drawn.angles[0, 0] == 0  # upright, and from then on it shows
     assert (drawn.angles[0].diff() > 0).all()
     assert (drawn.angles[0, -1] - drawn.angles[0, 0]).item() == pytest.approx(2 * math.pi * 0.4 * 7 / 8)
     assert judge(drawn.frames[0], "gray wall", fps=8).motion == "spin"

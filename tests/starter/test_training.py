@@ -4,6 +4,7 @@ import random
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -120,6 +121,26 @@ def test_a_spin_stands_beside_what_keeps_still_and_the_other_way_round(tmp_path:
         assert words_of(opposed(other)) == words_of(shot)
 
 
+def test_a_group_is_shown_as_often_as_it_has_clips(denoising: Denoising) -> None:
+    bank = copy(denoising.bank)
+    bank.groups = [bank.groups[0], bank.groups[1][:2]]
+    bank.count_chances()
+    shown = bank.choose(4000, random.Random(0))
+    assert shown.count(1) / 4000 == pytest.approx(2 / (2 + len(bank.groups[0])), abs=0.03)
+
+
+def test_words_that_are_dwelt_on_are_shown_more_often(denoising: Denoising) -> None:
+    once = denoising.bank
+    word = once.shot(0).subject
+    often = Bank(once.folder, CPU, once.vocabulary, dwell=[word, word, word])
+    shown = [
+        sum(bank.shot(group).subject == word for group in bank.choose(4000, random.Random(0))) / 4000
+        for bank in (once, often)
+    ]
+    assert shown[1] == pytest.approx(4 * shown[0] / (1 + 3 * shown[0]), abs=0.03)
+    assert shown[1] > shown[0] + 0.05
+
+
 def test_stills_give_gradients_to_spatial_layers_and_words_only(denoising: Denoising) -> None:
     with bypass_temporal(denoising.unet):
         denoising.loss(2, random.Random(0), stills=True).backward()
@@ -204,7 +225,7 @@ def test_the_schedule_neither_clips_nor_ends_in_pure_noise() -> None:
 
 def test_without_a_bank_training_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="--stage bank"):
-        train.read_bank(Namespace(bank=tmp_path, device=CPU, vocabulary=FULL))
+        train.read_bank(Namespace(bank=tmp_path, device=CPU, vocabulary=FULL, dwell=[]))
 
 
 def test_groups_that_are_not_full_give_a_loss_too(films: Films, tmp_path: Path, denoising: Denoising) -> None:

@@ -34,7 +34,8 @@ TAU = 2 * math.pi
 MIDDLE = 7 / 16
 """The mean time of eight frames at 8 fps: straight motions are at the shot's middle then."""
 SPIN = 0.4
-"""Turns a second of a spinning subject."""
+"""Turns a second of a spinning subject, clockwise. It begins upright, so that nearly every frame shows it
+turned: were it upright in the middle, the word would say little that a single frame shows (`shots.AHEAD`)."""
 
 
 def _straight(across: float, down: float) -> Curve:
@@ -148,8 +149,8 @@ SPEEDS = {"": 1.0, "slowly": 0.5, "fast": 1.6}
 
 def path(shot: Shot, times: torch.Tensor) -> Path:
     """The subject's way through the scene at `times` (F,) in seconds."""
-    times = MIDDLE + (times - MIDDLE) * SPEEDS[shot.speed]
+    seconds, times = times, MIDDLE + (times - MIDDLE) * SPEEDS[shot.speed]
     x, y, scale = (INSIDE | OUTSIDE | {WANDER: _wander})[shot.motion](times, shot.phase)
     middle = torch.tensor([shot.x, shot.y], dtype=times.dtype)
-    angles = TAU * SPIN * (times - MIDDLE) if shot.motion == "spin" else torch.zeros_like(times)
-    return Path(middle + shot.travel * torch.stack((x, y), dim=-1), shot.size * scale, angles)
+    turned = SPIN * SPEEDS[shot.speed] * seconds if shot.motion == "spin" else torch.zeros_like(times)
+    return Path(middle + shot.travel * torch.stack((x, y), dim=-1), shot.size * scale, TAU * turned)

@@ -55,14 +55,18 @@ class Vocabulary:
         cameras = (*self.cameras, WANDER) if len(self.cameras) > 1 else self.cameras
         return looks and moves and shot.camera in cameras
 
+    def check(self, words: Sequence[str]) -> None:
+        """Raises ValueError for a word that is no subject, motion or number of subjects."""
+        known = {*self.subjects, *self.motions, *map(str, self.counts)}
+        if unknown := [word for word in words if word not in known]:
+            raise ValueError(f"{unknown[0]!r} is no subject, motion or number of subjects that is taught.")
+
     def stressing(self, words: Sequence[str]) -> Vocabulary:
         """Each word (subject, motion, number of subjects) is drawn twice as often; given twice, thrice.
 
         Raises ValueError for a word that is none of these.
         """
-        known = {*self.subjects, *self.motions, *map(str, self.counts)}
-        if unknown := [word for word in words if word not in known]:
-            raise ValueError(f"{unknown[0]!r} is no subject, motion or number of subjects that is taught.")
+        self.check(words)
 
         def more(values: tuple[T, ...]) -> tuple[T, ...]:
             return values + tuple(v for word in words for v in dict.fromkeys(values) if str(v) == word)
