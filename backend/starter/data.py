@@ -161,7 +161,7 @@ class Bank:
         """Take in the chunks that were written since."""
         found = [file for file in sorted(self.folder.glob("*.npz")) if file not in self._read]
         latents = [self._take_in(file) for file in found]
-        if not latents:
+        if not latents or not self.groups:
             return
         fresh = torch.cat(latents).to(self.latents.device)
         self.latents = torch.cat((self.latents, fresh)) if len(self.latents) else fresh
@@ -214,5 +214,6 @@ class Bank:
         spins = [replace(shot, motion="spin", speed=speed) for speed in speeds]
         for words in map(words_of, (*spins, opposed(shot))):
             if words in self._alike:
-                return rng.choice(self._alike[words])
+                alike = self._alike[words]
+                return rng.choices(alike, [len(self.groups[one]) for one in alike])[0]
         return self.choose(1, rng)[0]

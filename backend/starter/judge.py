@@ -36,8 +36,8 @@ MOVES = 0.3
 """From which slope a subject counts as moving: half of "slowly" and a bit."""
 SPINS, ANGLES = 0.03, 24
 """How much more of it has to overlap with a silhouette that turns than with any that does not, for a subject
-to spin: in the world's own clips 0.07 or more, in those of all other motions 0.001 at most. And by how many
-parts of a turn silhouettes are turned."""
+to spin: in the world's own clips nearly always 0.036 or more (a fast house), in those of other motions 0.001
+at most. And by how many parts of a turn silhouettes are turned."""
 LIT = 0.93
 """How bright a subject's own colour is seen, on average over its shading."""
 DARK = 0.5
@@ -217,7 +217,9 @@ def camera_of(frames: torch.Tensor, mask: torch.Tensor, background: str, fps: fl
 
 
 def motion_of(centres: torch.Tensor, radii: torch.Tensor, seconds: float, motions: tuple[str, ...]) -> str:
-    """Which of the motions the slopes of x, y (F, 2) and of log radius (F,) point along."""
+    """Which of the motions the slopes of x, y (F, 2) and of log radius (F,) point along; one frame is still."""
+    if len(radii) < 2:
+        return "still"
     t = torch.linspace(0, seconds, len(radii))
     t = t - t.mean()
     values = torch.cat((centres, radii.log().unsqueeze(1)), dim=1)  # (F, 3)

@@ -73,3 +73,8 @@ def test_in_the_whole_world_at_the_starters_size_the_judge_is_hardly_ever_wrong(
     for asked in ("colour", "subject", "count"):
         wrong = sum(getattr(v, asked) != getattr(s, asked) for v, s in zip(seen, shots, strict=True))
         assert wrong <= 1, asked
+
+
+def test_a_single_frame_keeps_still() -> None:
+    frame = render([replace(RED_BALL, x=0.3)], size=64, frames=1).frames[0]
+    assert judge(frame, RED_BALL.background, 8).motion == "still"

@@ -129,6 +129,22 @@ def test_a_group_is_shown_as_often_as_it_has_clips(denoising: Denoising) -> None
     assert shown.count(1) / 4000 == pytest.approx(2 / (2 + len(bank.groups[0])), abs=0.03)
 
 
+def test_opposites_too_are_shown_as_often_as_they_have_clips(denoising: Denoising) -> None:
+    bank = copy(denoising.bank)
+    words = words_of(bank.shot(bank.opposite(0, random.Random(0))))
+    (full,) = bank._alike[words][:1]
+    bank.groups, bank._alike = [*bank.groups, bank.groups[full][:1]], dict(bank._alike)
+    bank._alike[words] = [full, len(bank.groups) - 1]
+    rng = random.Random(0)
+    alone = sum(bank.opposite(0, rng) == len(bank.groups) - 1 for _ in range(2000)) / 2000
+    assert alone == pytest.approx(1 / (1 + len(bank.groups[full])), abs=0.03)
+
+
+def test_clips_that_the_vocabulary_cannot_say_are_no_bank(denoising: Denoising) -> None:
+    nothing = replace(FULL, subjects=())
+    assert not Bank(denoising.bank.folder, CPU, nothing).groups
+
+
 def test_words_that_are_dwelt_on_are_shown_more_often(denoising: Denoising) -> None:
     once = denoising.bank
     word = once.shot(0).subject
