@@ -217,7 +217,7 @@ def camera_of(frames: torch.Tensor, mask: torch.Tensor, background: str, fps: fl
 
 
 def motion_of(centres: torch.Tensor, radii: torch.Tensor, seconds: float, motions: tuple[str, ...]) -> str:
-    """Which of the motions the slopes of x, y (F, 2) and of log radius (F,) point along; one frame is still."""
+    """Which motion the slopes of x, y (F, 2) and of log radius (F,) point along; one frame is still."""
     if len(radii) < 2:
         return "still"
     t = torch.linspace(0, seconds, len(radii))

@@ -4,7 +4,6 @@ import random
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -119,42 +118,6 @@ def test_a_spin_stands_beside_what_keeps_still_and_the_other_way_round(tmp_path:
         shot, other = bank.shot(group), bank.shot(bank.opposite(group, random.Random(0)))
         assert other.motion == "spin"
         assert words_of(opposed(other)) == words_of(shot)
-
-
-def test_a_group_is_shown_as_often_as_it_has_clips(denoising: Denoising) -> None:
-    bank = copy(denoising.bank)
-    bank.groups = [bank.groups[0], bank.groups[1][:2]]
-    bank.count_chances()
-    shown = bank.choose(4000, random.Random(0))
-    assert shown.count(1) / 4000 == pytest.approx(2 / (2 + len(bank.groups[0])), abs=0.03)
-
-
-def test_opposites_too_are_shown_as_often_as_they_have_clips(denoising: Denoising) -> None:
-    bank = copy(denoising.bank)
-    words = words_of(bank.shot(bank.opposite(0, random.Random(0))))
-    (full,) = bank._alike[words][:1]
-    bank.groups, bank._alike = [*bank.groups, bank.groups[full][:1]], dict(bank._alike)
-    bank._alike[words] = [full, len(bank.groups) - 1]
-    rng = random.Random(0)
-    alone = sum(bank.opposite(0, rng) == len(bank.groups) - 1 for _ in range(2000)) / 2000
-    assert alone == pytest.approx(1 / (1 + len(bank.groups[full])), abs=0.03)
-
-
-def test_clips_that_the_vocabulary_cannot_say_are_no_bank(denoising: Denoising) -> None:
-    nothing = replace(FULL, subjects=())
-    assert not Bank(denoising.bank.folder, CPU, nothing).groups
-
-
-def test_words_that_are_dwelt_on_are_shown_more_often(denoising: Denoising) -> None:
-    once = denoising.bank
-    word = once.shot(0).subject
-    often = Bank(once.folder, CPU, once.vocabulary, dwell=[word, word, word])
-    shown = [
-        sum(bank.shot(group).subject == word for group in bank.choose(4000, random.Random(0))) / 4000
-        for bank in (once, often)
-    ]
-    assert shown[1] == pytest.approx(4 * shown[0] / (1 + 3 * shown[0]), abs=0.03)
-    assert shown[1] > shown[0] + 0.05
 
 
 def test_stills_give_gradients_to_spatial_layers_and_words_only(denoising: Denoising) -> None:

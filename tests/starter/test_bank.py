@@ -1,0 +1,58 @@
+"""Which clips of a bank are shown, and how often."""
+
+import random
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from backend.starter.data import Bank, write_bank
+from backend.starter.models import Size, new_autoencoder
+from backend.starter.world import FIRST, FULL, words_of
+
+SIZE = Size(pixels=32, frames=4)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    folder: Path = tmp_path_factory.mktemp("bank")
+    write_bank(folder, lambda: new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=64)
+    return Bank(folder, CPU)
+
+
+def test_a_group_is_shown_as_often_as_it_has_clips(bank: Bank) -> None:
+    bank = copy(bank)
+    bank.groups = [bank.groups[0], bank.groups[1][:2]]
+    bank.count_chances()
+    shown = bank.choose(4000, random.Random(0))
+    assert shown.count(1) / 4000 == pytest.approx(2 / (2 + len(bank.groups[0])), abs=0.03)
+
+
+def test_opposites_too_are_shown_as_often_as_they_have_clips(bank: Bank) -> None:
+    bank = copy(bank)
+    words = words_of(bank.shot(bank.opposite(0, random.Random(0))))
+    (full,) = bank._alike[words][:1]
+    bank.groups, bank._alike = [*bank.groups, bank.groups[full][:1]], dict(bank._alike)
+    bank._alike[words] = [full, len(bank.groups) - 1]
+    rng = random.Random(0)
+    alone = sum(bank.opposite(0, rng) == len(bank.groups) - 1 for _ in range(2000)) / 2000
+    assert alone == pytest.approx(1 / (1 + len(bank.groups[full])), abs=0.03)
+
+
+def test_clips_that_the_vocabulary_cannot_say_are_no_bank(bank: Bank) -> None:
+    nothing = replace(FULL, subjects=())
+    assert not Bank(bank.folder, CPU, nothing).groups
+
+
+def test_words_that_are_dwelt_on_are_shown_more_often(bank: Bank) -> None:
+    word = bank.shot(0).subject
+    often = Bank(bank.folder, CPU, bank.vocabulary, dwell=[word, word, word])
+    shown = [
+        sum(of.shot(group).subject == word for group in of.choose(4000, random.Random(0))) / 4000
+        for of in (bank, often)
+    ]
+    assert shown[1] == pytest.approx(4 * shown[0] / (1 + 3 * shown[0]), abs=0.03)
+    assert shown[1] > shown[0] + 0.05
