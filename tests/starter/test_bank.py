@@ -1,6 +1,7 @@
 """Which clips of a bank are shown, and how often."""
 
 import random
+from argparse import Namespace
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from backend.starter import train
 from backend.starter.data import Bank, write_bank
 from backend.starter.models import Size, new_autoencoder
 from backend.starter.world import FIRST, FULL, words_of
@@ -56,3 +58,16 @@ def test_words_that_are_dwelt_on_are_shown_more_often(bank: Bank) -> None:
     ]
     assert shown[1] == pytest.approx(4 * shown[0] / (1 + 3 * shown[0]), abs=0.03)
     assert shown[1] > shown[0] + 0.05
+
+
+def test_training_dwells_on_the_words_that_it_is_told(bank: Bank) -> None:
+    told = Namespace(bank=bank.folder, device=CPU, vocabulary=FULL, dwell=["star", "star"])
+    assert train.read_bank(told).dwell == ["star", "star"]
+
+
+def test_words_to_dwell_on_that_are_not_taught_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    parser = train.argument_parser(None)
+    args = parser.parse_args(["--work", str(tmp_path / "work"), "--dwell", "spinn"])
+    with pytest.raises(SystemExit, match="'spinn' is no subject"):
+        train.prepared(args)
+    assert not (tmp_path / "work").exists()

@@ -86,6 +86,13 @@ def test_a_spinning_subject_turns_clockwise_and_the_judge_says_so() -> None:
     assert judge(drawn.frames[0], "gray wall", fps=8).motion == "spin"
 
 
+@pytest.mark.parametrize(("speed", "turns"), [("slowly", 0.175), ("", 0.35), ("fast", 0.56)])
+def test_a_spin_too_is_slower_and_faster_and_always_begins_upright(speed: str, turns: float) -> None:
+    angles = render([replace(STILL, motion="spin", speed=speed)], size=16, frames=8).angles[0]
+    assert angles[0] == 0
+    assert angles[-1].item() == pytest.approx(2 * math.pi * turns)
+
+
 def test_slowly_and_fast_are_slower_and_faster() -> None:
     ways = [
         render([replace(STILL, motion="left", speed=speed)], size=16, frames=8).centres[0, :, 0]

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import pytest
+import torch
+import torch.nn.functional as nn_f
 
 from backend.starter.judge import judge, path_cosine, subject_mask
-from backend.starter.world import FIRST, VOCABULARIES, Shot, render, sample_shot
+from backend.starter.world import FIRST, SUBJECTS, VOCABULARIES, Shot, render, sample_shot
+from backend.starter.world.vocabulary import ROUND
 
 RED_BALL = Shot(subject="ball", colour="red", background="gray wall", motion="circle")
 
@@ -78,3 +81,24 @@ def test_in_the_whole_world_at_the_starters_size_the_judge_is_hardly_ever_wrong(
 def test_a_single_frame_keeps_still() -> None:
     frame = render([replace(RED_BALL, x=0.3)], size=64, frames=1).frames[0]
     assert judge(frame, RED_BALL.background, 8).motion == "still"
+
+
+def bent(frames: torch.Tensor, pixels: float, seed: int) -> torch.Tensor:
+    """Frames (F, 3, H, W), each bent smoothly another way by some pixels."""
+    noise = torch.randn(len(frames), 2, 5, 5, generator=torch.Generator().manual_seed(seed))
+    size = frames.shape[-1]
+    ways = nn_f.interpolate(noise, size=size, mode="bicubic").permute(0, 2, 3, 1) * pixels * 2 / size
+    grid = nn_f.affine_grid(torch.eye(2, 3).expand(len(frames), -1, -1), frames.shape, align_corners=False)
+    return nn_f.grid_sample(frames, grid + ways, padding_mode="border", align_corners=False)
+
+
+def test_what_turns_spins_at_any_speed_and_a_ragged_outline_does_not() -> None:
+    box = Shot(subject="box", colour="red", background="brick wall")
+    seen = [replace(box, subject=subject) for subject in SUBJECTS if subject not in ROUND]
+    for speed in ("", "slowly", "fast"):
+        drawn = render([replace(s, motion="spin", speed=speed) for s in seen], size=64, frames=8).frames
+        spins = [judge(frames, box.background, 8).motion == "spin" for frames in drawn]
+        assert sum(spins) >= len(seen) - 1, speed  # the middle of a moon goes round
+    still = render([replace(box, subject=subject) for subject in SUBJECTS], size=64, frames=8).frames
+    for seed, frames in enumerate(still):
+        assert judge(bent(frames, 3.0, seed), box.background, 8).motion != "spin", SUBJECTS[seed]
