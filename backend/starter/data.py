@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as nn_f
 from diffusers import AutoencoderKL
 from torch.utils.data import Dataset
 
 from . import workers
 from .films import Films
-from .models import Size, mixed_precision
+from .models import DOWNSCALE, Size, mixed_precision
 from .world import FULL, SPEEDS, Shot, Vocabulary, another, opposed, render, sample_shot, shows, words_of
 from .world.motions import WANDER
 from .world.shots import Words
@@ -56,8 +57,9 @@ def _chunk_shots(number: int, chunk: int, vocabulary: Vocabulary) -> list[Shot]:
     return [another(rng, shot) for shot in both for _ in range(GROUP)]
 
 
-class _Clips(Dataset[torch.Tensor]):
-    """The frames (≤ DRAWN, F, 3, H, W), uint8, of all the chunks' clips, `DRAWN` after `DRAWN`."""
+class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """The frames (≤ DRAWN, F, 3, H, W) of all the chunks' clips, `DRAWN` after `DRAWN`, and how much a
+    subject covers where it covers most of each cell of their latents (≤ DRAWN, F, h, w), both uint8."""
 
     def __init__(
         self, numbers: list[int], chunk: int, size: Size, vocabulary: Vocabulary, device: torch.device
@@ -69,12 +71,13 @@ class _Clips(Dataset[torch.Tensor]):
     def __len__(self) -> int:
         return len(self.pieces)
 
-    def __getitem__(self, index: int) -> torch.Tensor:
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         number, first = self.pieces[index]
         shots = self.shots_of(number)[first : first + DRAWN]
         size = self.size
         drawn = render(shots, size=size.pixels, frames=size.frames, fps=size.fps, device=self.device)
-        return (drawn.frames * 255).round().byte()
+        covers = nn_f.max_pool2d(drawn.masks, DOWNSCALE)
+        return (drawn.frames * 255).round().byte(), (covers * 255).round().byte()
 
 
 def write_bank(
@@ -102,12 +105,14 @@ def write_bank(
     drawn = workers.drawn_by(loaders, clips, AHEAD)
     encoded = partial(_encoded, autoencoder())
     if films is not None and workers.rank() == 0 and not (folder / "film.npz").exists():
-        _write_chunk(
-            folder / "film.npz", [encoded(some) for some in torch.split(films.frames, DRAWN)], films.shots
-        )
+        latents = np.concatenate([encoded(some) for some in torch.split(films.frames, DRAWN)])
+        unknown = np.zeros((*latents.shape[:2], *latents.shape[3:]), np.uint8)
+        _write_chunk(folder / "film.npz", latents, unknown, films.shots)
     for number in numbers:
-        latents = [encoded(next(drawn)) for _ in range(0, chunk, DRAWN)]
-        _write_chunk(folder / f"{number:04}.npz", latents, clips.shots_of(number))
+        pieces = [next(drawn) for _ in range(0, chunk, DRAWN)]
+        latents = np.concatenate([encoded(frames) for frames, _ in pieces])
+        covers = torch.cat([of for _, of in pieces]).cpu().numpy()
+        _write_chunk(folder / f"{number:04}.npz", latents, covers, clips.shots_of(number))
 
 
 def _perhaps_wandering(rng: random.Random, shot: Shot) -> Shot:
@@ -118,10 +123,11 @@ def _perhaps_wandering(rng: random.Random, shot: Shot) -> Shot:
     return replace(shot, motion=WANDER, speed="") if rng.random() < share else shot
 
 
-def _write_chunk(file: Path, latents: list[np.ndarray], shots: list[Shot]) -> None:
+def _write_chunk(file: Path, latents: np.ndarray, covers: np.ndarray, shots: list[Shot]) -> None:
+    said = json.dumps([asdict(shot) for shot in shots])
     part = file.with_suffix(".part")
     with part.open("wb") as stream:
-        np.savez(stream, latents=np.concatenate(latents), shots=json.dumps([asdict(s) for s in shots]))
+        np.savez(stream, latents=latents, covers=covers, shots=said)
     part.rename(file)
 
 
@@ -134,7 +140,8 @@ def _encoded(autoencoder: AutoencoderKL, frames: torch.Tensor) -> np.ndarray:
 
 
 class Bank:
-    """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16 and their N shots.
+    """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16, how much a subject covers
+    where it covers most of each of their cells (N, F, h, w) in 255ths (of films not known: 0), and N shots.
 
     `groups` are the rows of the same words, at most GROUP each; `rows` (G, GROUP) is the same, filled up with
     -1, and `sizes` (G,) how many they are. A group is chosen as often as it has clips: films stand alone, and
@@ -155,27 +162,31 @@ class Bank:
         self._read: set[Path] = set()
         self._alike: dict[Words, list[int]] = {}
         self.latents = torch.empty(0, device=device)
+        self.covers = torch.empty(0, dtype=torch.uint8, device=device)
         self.grow()
 
     def grow(self) -> None:
         """Take in the chunks that were written since."""
         found = [file for file in sorted(self.folder.glob("*.npz")) if file not in self._read]
-        latents = [self._take_in(file) for file in found]
-        if not latents or not self.groups:
+        fresh = [self._take_in(file) for file in found]
+        if not fresh or not self.groups:
             return
-        fresh = torch.cat(latents).to(self.latents.device)
-        self.latents = torch.cat((self.latents, fresh)) if len(self.latents) else fresh
+        latents, covers = (torch.cat(parts).to(self.latents.device) for parts in zip(*fresh, strict=True))
+        self.latents = torch.cat((self.latents, latents)) if len(self.latents) else latents
+        self.covers = torch.cat((self.covers, covers)) if len(self.covers) else covers
         full = [rows + [-1] * (GROUP - len(rows)) for rows in self.groups]
         self.rows = torch.tensor(full, device=self.latents.device)
         self.sizes = (self.rows >= 0).sum(1)
         self.count_chances()
 
-    def _take_in(self, file: Path) -> torch.Tensor:
+    def _take_in(self, file: Path) -> tuple[torch.Tensor, torch.Tensor]:
         self._read.add(file)
         with np.load(file) as chunk:
             shots = [Shot(**fields) for fields in json.loads(str(chunk["shots"]))]
             kept = [row for row, shot in enumerate(shots) if self.vocabulary.says(shot)]
-            latents = torch.from_numpy(chunk["latents"][kept])
+            if "covers" not in chunk:
+                raise SystemExit(f"{file} was written by an older version: write the bank anew.")
+            latents, covers = (torch.from_numpy(chunk[name][kept]) for name in ("latents", "covers"))
         first = len(self.shots)
         self.shots += [shots[row] for row in kept]
         numbered = range(first, len(self.shots))
@@ -184,7 +195,7 @@ class Bank:
             for start in range(0, len(same), GROUP):
                 self._alike.setdefault(words, []).append(len(self.groups))
                 self.groups.append(same[start : start + GROUP])
-        return latents
+        return latents, covers
 
     def count_chances(self) -> None:
         """How often each group is to be chosen, summed up."""

@@ -36,14 +36,14 @@ MOVES = 0.3
 """From which slope a subject counts as moving: half of "slowly" and a bit."""
 SPINS, ANGLES = 0.03, 24
 """How much more of it has to overlap with a silhouette that turns than with any that does not, for a subject
-to spin: in the world's own clips nearly always 0.036 or more (a fast house), in those of other motions 0.001
-at most. And by how many parts of a turn silhouettes are turned."""
+to spin: in the world's own clips 0.056 or more, in those of other motions 0.004 at most. And by how many
+parts of a turn silhouettes are turned."""
 LIT = 0.93
 """How bright a subject's own colour is seen, on average over its shading."""
 DARK = 0.5
 """Grey of a black subject's outline: it counts as black."""
-SIZES = (0.22, 0.13)
-"""Radii of the subjects that a clip's is compared with: of small ones thin parts are lost."""
+SIZES = (0.24, 0.2, 0.17, 0.14, 0.115)
+"""Radii of the subjects that a clip's is compared with: the smaller, the more thin parts are lost."""
 HIDDEN, PLAINER = 0.12, 0.05
 """How near a subject's colour may be to one of the ground's to be lost in it; how much better the outline of
 what is lost has to fit than that of the colour that was found."""
@@ -259,7 +259,7 @@ def judge(frames: torch.Tensor, background: str, fps: float, vocabulary: Vocabul
         background=background_of(frames, vocabulary.backgrounds),
         colour=like.colour,
         subject=like.subject,
-        count=max(1, round(pieces / like.pieces)) if pieces else 0,
+        count=max(1, int(pieces / like.pieces + 0.5)) if pieces else 0,
         motion="spin" if like.turns else motion,
         camera=camera,
         centres=centres,

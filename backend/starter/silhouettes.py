@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as nn_f
 
 from .world.camera import rotated
+from .world.motions import SPEEDS, SPIN
 
 TEMPLATE = 24
 """Pixels across a silhouette that was brought to common place and area."""
-RATES = torch.arange(-8, 9) / 10
-"""Turns a second that are tried."""
+RATES = torch.tensor(sorted({n / 10 for n in range(-6, 7)} | {SPIN * speed for speed in SPEEDS.values()}))
+"""Turns a second that are tried: tenths, and those of the world's own spins."""
 
 
 def centres_and_radii(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 
 import torch
-import torch.nn.functional as nn_f
 from diffusers import AutoencoderKL, DDIMScheduler, UNet3DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -20,6 +19,8 @@ from .world import Shot, caption
 KL_WEIGHT = 1e-6
 SUBJECT_WEIGHT = 3.0
 """How much more a subject's pixels count for the autoencoder: they are few beside the background's."""
+COVER_WEIGHT = 2.0
+"""How much more the cells of the latents count, in clips and stills, that a subject covers."""
 STILLS_NOISE, CLIPS_NOISE, NOISE_SPREAD, EVEN = 0.0, 0.8, 0.9, 0.15
 """Timesteps are logit-normal (mean and spread of the logit), an EVEN share of them uniform: most steps are
 spent where words change the prediction most, for shapes around t = 450 on this schedule, for motion above."""
@@ -57,26 +58,33 @@ def noise_levels(count: int, middle: float, device: torch.device) -> torch.Tenso
     return torch.where(torch.rand(count, device=device) < EVEN, even, most).clamp(max=0.9999)
 
 
-def expected(
+def chances(
     x_t: torch.Tensor,
     candidates: torch.Tensor,
     signal: torch.Tensor,
     spread: torch.Tensor,
     missing: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """What to expect behind x_t = signal · x_0 + spread · noise (B, …) when any of `candidates` (B, M, …) may
-    be x_0, but for those that are `missing` (B, M); signal and spread (B,).
+    """How likely each of `candidates` (B, M, …) lies behind x_t = signal · x_0 + spread · noise (B, …), when
+    any of them may be x_0 but for those that are `missing` (B, M); signal and spread (B,). They add up to 1.
 
-    Xu et al., Stable Target Field (arXiv 2302.00670), Eq. 5: the mean of the candidates, each weighing as
-    much as it is likely. It is what a prediction from one candidate alone scatters around, so a model learns
-    the same from it, sooner: near t = 1000 from all clips of a caption at once.
+    Xu et al., Stable Target Field (arXiv 2302.00670), Eq. 5.
     """
     per_clip = (-1, *[1] * (candidates.ndim - 1))
     far = (x_t.unsqueeze(1) - signal.view(per_clip) * candidates).square().flatten(2).sum(2)
     likely = -far / (2 * spread.square()).unsqueeze(1)
     if missing is not None:
         likely = likely.masked_fill(missing, -torch.inf)
-    weights = torch.softmax(likely, 1).view(*likely.shape, *[1] * (candidates.ndim - 2))
+    return torch.softmax(likely, 1)
+
+
+def expected(chances: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+    """The mean (B, …) of candidates (B, M, …), each weighing as much as its chance (B, M).
+
+    It is what a prediction from one candidate alone scatters around, so a model learns the same from it,
+    sooner: near t = 1000 from all clips of a caption at once.
+    """
+    weights = chances.view(*chances.shape, *[1] * (candidates.ndim - 2))
     mean: torch.Tensor = (weights * candidates).sum(1)  # einsum would round it to bf16 under autocast
     return mean
 
@@ -102,7 +110,7 @@ class Denoising:
         self.bank, self.clips_noise = bank, clips_noise
 
     def loss(self, batch: int, rng: random.Random, *, stills: bool) -> torch.Tensor:
-        """Mean square error of v over `batch` clips, or over one random frame of each.
+        """Mean square error of v over `batch` clips, or over a random frame of each, subjects weighing more.
 
         Half of the clips show the opposite of the other half in the same noise, their looks alike: all that
         tells a pair apart is its words for motion, so that nothing else drowns what they do.
@@ -114,38 +122,41 @@ class Denoising:
             groups += [self.bank.opposite(group, rng) for group in groups]
             levels = levels.repeat(2)
         numbers = upload(torch.tensor(groups), device)
-        candidates, missing = self._candidates(numbers, stills=stills)
+        candidates, covers, missing = self._candidates(numbers, stills=stills)
         which = (torch.rand(len(groups), device=device) * self.bank.sizes[numbers]).long()
         x_0 = candidates[torch.arange(len(groups), device=device), which]
         noise = torch.randn(count, *x_0.shape[1:], device=device).repeat(len(groups) // count, 1, 1, 1, 1)
         t = (levels * self.scheduler.config.num_train_timesteps).long()
         x_t = self.scheduler.add_noise(x_0, noise, t)
-        v = self.velocity(x_t, t, candidates, missing)
+        likely = chances(x_t, candidates, *self._scales(t), missing)
+        v = self.velocity(x_t, t, expected(likely, candidates))
+        # Of x_t alone, as v is: so cells weigh more or less, and what is best to predict in each stays.
+        weights = 1 + COVER_WEIGHT * expected(likely, covers)
         text = self.text([self.bank.shot(group) for group in groups], rng, stills=stills)
-        return nn_f.mse_loss(self.unet(x_t, t, text).sample.float(), v)
+        error: torch.Tensor = (self.unet(x_t, t, text).sample.float() - v).square()
+        return (weights * error).mean() / weights.mean()
 
-    def _candidates(self, groups: torch.Tensor, *, stills: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """The groups' clips (B, M, C, F, h, w), of stills a random frame of each, and which there are not."""
+    def _candidates(
+        self, groups: torch.Tensor, *, stills: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The groups' clips (B, M, C, F, h, w), of stills a random frame of each, how much of their cells a
+        subject covers (B, M, 1, F, h, w), and which there are not (B, M)."""
         rows = self.bank.rows[groups]
-        latents = self.bank.latents[rows].float()
+        latents, covers = self.bank.latents[rows].float(), self.bank.covers[rows].unsqueeze(3) / 255
         if stills:
             b, m = (torch.arange(count, device=rows.device) for count in rows.shape)
             frames = torch.randint(latents.shape[2], rows.shape, device=rows.device)
-            latents = latents[b.unsqueeze(1), m, frames].unsqueeze(2)
-        return latents.transpose(2, 3), rows < 0
+            latents, covers = (of[b.unsqueeze(1), m, frames].unsqueeze(2) for of in (latents, covers))
+        return latents.transpose(2, 3), covers.transpose(2, 3), rows < 0
 
-    def velocity(
-        self,
-        x_t: torch.Tensor,
-        t: torch.Tensor,
-        candidates: torch.Tensor,
-        missing: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """The v (B, C, F, h, w) to be expected of `x_t` when any of `candidates` (B, M, …) is x_0."""
-        signal = self.scheduler.alphas_cumprod.to(x_t.device)[t].sqrt()
-        spread = (1 - signal.square()).sqrt()
-        x_0 = expected(x_t, candidates, signal, spread, missing)
-        signal, spread = (of.view(-1, 1, 1, 1, 1) for of in (signal, spread))
+    def _scales(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """How much of the clip and how much noise (B,) are in x_t."""
+        signal: torch.Tensor = self.scheduler.alphas_cumprod.to(t.device)[t].sqrt()
+        return signal, (1 - signal.square()).sqrt()
+
+    def velocity(self, x_t: torch.Tensor, t: torch.Tensor, x_0: torch.Tensor) -> torch.Tensor:
+        """The v (B, C, F, h, w) of `x_t` when `x_0` is what to expect behind it."""
+        signal, spread = (of.view(-1, 1, 1, 1, 1) for of in self._scales(t))
         v: torch.Tensor = signal * (x_t - signal * x_0) / spread - spread * x_0
         return v
 

@@ -82,11 +82,11 @@ def test_a_spinning_subject_turns_clockwise_and_the_judge_says_so() -> None:
     drawn = render([shot], size=128, frames=8)
     assert drawn.angles[0, 0] == 0  # upright, and from then on it shows
     assert (drawn.angles[0].diff() > 0).all()
-    assert (drawn.angles[0, -1] - drawn.angles[0, 0]).item() == pytest.approx(2 * math.pi * 0.4 * 7 / 8)
+    assert (drawn.angles[0, -1] - drawn.angles[0, 0]).item() == pytest.approx(2 * math.pi * 0.25 * 7 / 8)
     assert judge(drawn.frames[0], "gray wall", fps=8).motion == "spin"
 
 
-@pytest.mark.parametrize(("speed", "turns"), [("slowly", 0.175), ("", 0.35), ("fast", 0.56)])
+@pytest.mark.parametrize(("speed", "turns"), [("slowly", 0.109375), ("", 0.21875), ("fast", 0.35)])
 def test_a_spin_too_is_slower_and_faster_and_always_begins_upright(speed: str, turns: float) -> None:
     angles = render([replace(STILL, motion="spin", speed=speed)], size=16, frames=8).angles[0]
     assert angles[0] == 0

@@ -15,7 +15,7 @@ from backend.starter.data import GROUP, Bank, write_bank
 from backend.starter.films import Films, read_films
 from backend.starter.models import Size, new_autoencoder
 from backend.starter.pictures import Pool, drawn_ahead, shown_again
-from backend.starter.world import FIRST, FULL, VOCABULARIES
+from backend.starter.world import FIRST, FULL, VOCABULARIES, render
 from backend.starter.world.motions import WANDER
 
 SIZE = Size(pixels=32, frames=4)
@@ -69,6 +69,21 @@ def test_a_bank_is_the_same_whoever_draws_it(tmp_path: Path) -> None:
     assert here.shots == there.shots
     assert len(here.shots) == len({(s.x, s.size) for s in here.shots}) == 3 * 80
     assert torch.equal(here.latents, there.latents)
+
+
+def test_a_bank_knows_which_cells_a_subject_covers(tmp_path: Path) -> None:
+    write_bank(tmp_path, lambda: new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=2 * GROUP)
+    bank = Bank(tmp_path, CPU)
+    masks = render(bank.shots, size=SIZE.pixels, frames=SIZE.frames, fps=SIZE.fps).masks
+    most = masks.unflatten(3, (4, 8)).unflatten(2, (4, 8)).amax((3, 5))
+    assert (bank.covers / 255 - most).abs().max() <= 0.5 / 255 + 1e-6
+    assert 0.1 < most.mean() < 0.6
+
+
+def test_a_bank_of_before_covers_were_known_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    np.savez(tmp_path / "0000.npz", latents=np.zeros((0, 4, 8, 4, 4), np.float16), shots="[]")
+    with pytest.raises(SystemExit, match="was written by an older version: write the bank anew"):
+        Bank(tmp_path, CPU)
 
 
 def test_what_is_shown_again_was_drawn_lately_and_is_mirrored_with_its_mask(
@@ -129,6 +144,7 @@ def test_films_stand_in_the_bank_beside_the_worlds_own_clips(films: Films, tmp_p
     bank = Bank(tmp_path / "bank", CPU)
     assert len(bank.shots) == len(bank.latents) == 2 * GROUP + 3
     assert all(shot in bank.shots for shot in films.shots)
+    assert [bool(of.any()) for of in bank.covers] == [shot not in films.shots for shot in bank.shots]
 
 
 def test_filmed_pictures_are_frames_of_the_films(films: Films) -> None:

@@ -69,6 +69,13 @@ def test_a_subject_is_known_by_what_its_ground_leaves_to_be_seen(
     assert (seen.subject, seen.colour, seen.count) == (subject, colour, count)
 
 
+@pytest.mark.parametrize("background", ["forest", "night sky"])
+@pytest.mark.parametrize(("count", "size"), [(1, 0.17), (3, 0.158)])
+def test_figures_are_counted_where_their_outline_is_lost(background: str, count: int, size: float) -> None:
+    shot = Shot(subject="figure", colour="cyan", background=background, count=count, size=size)
+    assert judge(render([shot], size=64, frames=8).frames[0], background, 8).count == count
+
+
 def test_in_the_whole_world_at_the_starters_size_the_judge_is_hardly_ever_wrong() -> None:
     shots = [sample_shot(seed) for seed in range(80)]
     drawn = render(shots, size=64, frames=8).frames

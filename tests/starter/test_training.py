@@ -84,18 +84,36 @@ def test_clips_of_the_same_words_lie_together_in_the_bank(denoising: Denoising) 
 
 def test_a_still_is_one_frame_of_each_of_its_groups_clips(denoising: Denoising) -> None:
     bank = denoising.bank
-    stills, missing = denoising._candidates(torch.tensor([3, 0]), stills=True)
+    stills, covers, missing = denoising._candidates(torch.tensor([3, 0]), stills=True)
     assert not missing.any()
-    for of_group, group in zip(stills, (3, 0), strict=True):
-        for still, row in zip(of_group, bank.groups[group], strict=True):
-            assert any(torch.equal(still[:, 0], frame.float()) for frame in bank.latents[row])
+    for of_group, cells, group in zip(stills, covers, (3, 0), strict=True):
+        for still, cover, row in zip(of_group, cells, bank.groups[group], strict=True):
+            frame = next(f for f in range(4) if torch.equal(still[:, 0], bank.latents[row][f].float()))
+            assert torch.equal(cover[0, 0], bank.covers[row][frame] / 255)
 
 
 def test_one_clip_alone_is_trained_on_its_own_velocity(denoising: Denoising) -> None:
     x_0, noise, t = torch.randn(1, 8, 4, 4, 4), torch.randn(1, 8, 4, 4, 4), torch.tensor([600])
     x_t = denoising.scheduler.add_noise(x_0, noise, t)
-    v = denoising.velocity(x_t, t, x_0.unsqueeze(1))
+    v = denoising.velocity(x_t, t, x_0)
     assert torch.allclose(v, denoising.scheduler.get_velocity(x_0, noise, t), atol=1e-4)
+
+
+def test_an_error_where_a_subject_is_weighs_three_times_one_elsewhere(
+    denoising: Denoising, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    covers = torch.zeros_like(denoising.bank.covers)
+    covers[..., :2] = 255  # of four cells across
+    error = torch.zeros(1, 1, 1, 1, 4)
+    monkeypatch.setattr(denoising.bank, "covers", covers)
+    monkeypatch.setattr(denoising, "velocity", lambda x_t, t, x_0: torch.zeros_like(x_t))
+    monkeypatch.setattr(
+        denoising.unet, "forward", lambda x_t, t, text: Namespace(sample=error.expand_as(x_t))
+    )
+    for across, share in ((slice(0, 2), 0.75), (slice(2, 4), 0.25)):
+        error.zero_()[..., across] = 1
+        for stills in (False, True):
+            assert denoising.loss(4, random.Random(0), stills=stills).item() == pytest.approx(share)
 
 
 def test_a_groups_opposite_says_the_opposite_and_looks_alike(denoising: Denoising) -> None:

@@ -33,9 +33,10 @@ Curve = Callable[[torch.Tensor, float], tuple[torch.Tensor, torch.Tensor, torch.
 TAU = 2 * math.pi
 MIDDLE = 7 / 16
 """The mean time of eight frames at 8 fps: straight motions are at the shot's middle then."""
-SPIN = 0.4
-"""Turns a second of a spinning subject, clockwise. It begins upright, so that nearly every frame shows it
-turned: were it upright in the middle, the word would say little that a single frame shows (`shots.AHEAD`)."""
+SPIN = 0.25
+"""Turns a second of a spinning subject, clockwise: slow, since every angle is another shape to learn. It
+begins upright, so that nearly every frame shows it turned: were it upright in the middle, the word would say
+little that a single frame shows (`shots.AHEAD`)."""
 
 
 def _straight(across: float, down: float) -> Curve:
