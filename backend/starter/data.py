@@ -58,8 +58,8 @@ def _chunk_shots(number: int, chunk: int, vocabulary: Vocabulary) -> list[Shot]:
 
 
 class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """The frames (≤ DRAWN, F, 3, H, W) of all the chunks' clips, `DRAWN` after `DRAWN`, and how much a
-    subject covers where it covers most of each cell of their latents (≤ DRAWN, F, h, w), both uint8."""
+    """The frames (≤ DRAWN, F, 3, H, W) of all the chunks' clips, `DRAWN` after `DRAWN`, and their
+    subjects' masks at their highest in each cell of the latents (≤ DRAWN, F, h, w), both uint8."""
 
     def __init__(
         self, numbers: list[int], chunk: int, size: Size, vocabulary: Vocabulary, device: torch.device
@@ -140,8 +140,8 @@ def _encoded(autoencoder: AutoencoderKL, frames: torch.Tensor) -> np.ndarray:
 
 
 class Bank:
-    """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16, how much a subject covers
-    where it covers most of each of their cells (N, F, h, w) in 255ths (of films not known: 0), and N shots.
+    """Clips on disk that a vocabulary can say: latents (N, F, C, h, w) in fp16, their subjects' masks at
+    their highest in each cell of these (N, F, h, w) in 255ths (of films not known: 0), and N shots.
 
     `groups` are the rows of the same words, at most GROUP each; `rows` (G, GROUP) is the same, filled up with
     -1, and `sizes` (G,) how many they are. A group is chosen as often as it has clips: films stand alone, and

@@ -36,8 +36,8 @@ MOVES = 0.3
 """From which slope a subject counts as moving: half of "slowly" and a bit."""
 SPINS, ANGLES = 0.03, 24
 """How much more of it has to overlap with a silhouette that turns than with any that does not, for a subject
-to spin: in the world's own clips 0.056 or more, in those of other motions 0.004 at most. And by how many
-parts of a turn silhouettes are turned."""
+to spin: in 400 of the world's own clips 0.056 or more, in those of other motions 0.004 at most. And by how
+many parts of a turn silhouettes are turned."""
 LIT = 0.93
 """How bright a subject's own colour is seen, on average over its shading."""
 DARK = 0.5

@@ -130,7 +130,8 @@ class Denoising:
         x_t = self.scheduler.add_noise(x_0, noise, t)
         likely = chances(x_t, candidates, *self._scales(t), missing)
         v = self.velocity(x_t, t, expected(likely, candidates))
-        # Of x_t alone, as v is: so cells weigh more or less, and what is best to predict in each stays.
+        # Of x_t and the group, as v is: for a group's own words what is best to predict in each cell stays.
+        # Without a caption, and for stills of several motions, it leans to those that expect a subject there.
         weights = 1 + COVER_WEIGHT * expected(likely, covers)
         text = self.text([self.bank.shot(group) for group in groups], rng, stills=stills)
         error: torch.Tensor = (self.unet(x_t, t, text).sample.float() - v).square()

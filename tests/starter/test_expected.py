@@ -1,11 +1,21 @@
 """What the denoiser is trained to expect behind noise, when any of several clips may be there."""
 
 import math
+import random
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
-from backend.starter.stages import chances, expected
+from backend.starter import stages
+from backend.starter.data import Bank, write_bank
+from backend.starter.films import Films
+from backend.starter.models import Size, new_autoencoder
+from backend.starter.stages import Denoising, chances, expected
+
+SIZE = Size(pixels=32, frames=4)
 
 
 def expected_behind(x_t: torch.Tensor, candidates: torch.Tensor, *scales: torch.Tensor) -> torch.Tensor:
@@ -47,3 +57,69 @@ def test_what_is_expected_worked_by_hand() -> None:
     one = torch.ones(1)
     found = expected_behind(torch.tensor([[0.5]]), torch.tensor([[[1.0], [-1.0]]]), one, one)
     assert found.item() == pytest.approx(math.tanh(0.5))
+
+
+@pytest.fixture
+def off_by_one(denoising: Denoising, monkeypatch: pytest.MonkeyPatch) -> Callable[[slice], None]:
+    """Makes the UNet wrong by 1 in these of the four columns of cells, and right elsewhere."""
+
+    def be_wrong(across: slice) -> None:
+        error = torch.zeros(1, 1, 1, 1, 4)
+        error[..., across] = 1
+        monkeypatch.setattr(denoising, "velocity", lambda x_t, t, x_0: torch.zeros_like(x_t))
+        monkeypatch.setattr(
+            denoising.unet, "forward", lambda x_t, t, text: Namespace(sample=error.expand_as(x_t))
+        )
+
+    return be_wrong
+
+
+@pytest.mark.parametrize("stills", [False, True])
+@pytest.mark.parametrize(("across", "share"), [(slice(0, 2), 0.75), (slice(2, 4), 0.25)])
+def test_an_error_where_a_subject_is_weighs_three_times_one_elsewhere(
+    denoising: Denoising,
+    monkeypatch: pytest.MonkeyPatch,
+    off_by_one: Callable[[slice], None],
+    across: slice,
+    share: float,
+    stills: bool,
+) -> None:
+    covers = torch.zeros_like(denoising.bank.covers)
+    covers[..., :2] = 255
+    monkeypatch.setattr(denoising.bank, "covers", covers)
+    off_by_one(across)
+    assert denoising.loss(4, random.Random(0), stills=stills).item() == pytest.approx(share)
+
+
+def test_a_cell_weighs_as_much_as_a_subject_is_to_be_expected_there(
+    denoising: Denoising, monkeypatch: pytest.MonkeyPatch, off_by_one: Callable[[slice], None]
+) -> None:
+    """The first clip of each group, a quarter likely, covers the left half, no other clip any cell: weights
+    1 + 2 / 4 and 1, so errors on the left are 1.5 of 2.5."""
+    bank = denoising.bank
+    covers, likely = torch.zeros_like(bank.covers), torch.zeros(bank.rows.shape[1])
+    covers[bank.rows[:, 0], ..., :2] = 255
+    likely[:2] = torch.tensor([0.25, 0.75])
+    monkeypatch.setattr(bank, "covers", covers)
+    monkeypatch.setattr(stages, "chances", lambda _, candidates, *__: likely.expand(len(candidates), -1))
+    off_by_one(slice(0, 2))
+    assert denoising.loss(4, random.Random(0), stills=False).item() == pytest.approx(0.6)
+
+
+def test_of_a_group_that_is_not_full_nothing_is_expected_that_is_not_there(
+    films: Films, tmp_path: Path, denoising: Denoising, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = torch.device("cpu")
+    write_bank(tmp_path / "bank", lambda: new_autoencoder(SIZE), SIZE, 0, cpu, films=films)
+    bank, seen = Bank(tmp_path / "bank", cpu), []
+    assert bank.sizes.tolist() == [1, 1, 1]
+    velocity = denoising.velocity
+    monkeypatch.setattr(denoising, "bank", bank)
+    monkeypatch.setattr(denoising, "velocity", lambda x_t, t, x_0: seen.append(x_0) or velocity(x_t, t, x_0))
+    for stills in (True, False):
+        assert denoising.loss(4, random.Random(0), stills=stills).isfinite()
+    whole = bank.latents.float().transpose(1, 2)
+    assert all(any(torch.allclose(one, film) for film in whole) for one in seen[1])
+    assert all(
+        any(torch.allclose(one[:, 0], film[:, f]) for film in whole for f in range(4)) for one in seen[0]
+    )

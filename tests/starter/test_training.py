@@ -24,9 +24,6 @@ from backend.starter.models import (
     Size,
     new_autoencoder,
     new_scheduler,
-    new_text_encoder,
-    new_tokenizer,
-    new_unet,
 )
 from backend.starter.pictures import drawn_ahead
 from backend.starter.stages import Denoising, autoencoder_loss
@@ -35,16 +32,6 @@ from backend.starter.world import FIRST, FULL, opposed, words_of
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def denoising(tmp_path_factory: pytest.TempPathFactory) -> Denoising:
-    folder = tmp_path_factory.mktemp("starter")
-    torch.manual_seed(0)
-    write_bank(folder / "bank", lambda: new_autoencoder(SIZE), SIZE, 1, CPU, FIRST, chunk=64)
-    tokenizer = new_tokenizer(folder / "tokenizer")
-    bank = Bank(folder / "bank", CPU)
-    return Denoising(new_unet(SIZE).eval(), new_text_encoder(tokenizer), tokenizer, new_scheduler(), bank)
 
 
 def test_every_known_word_is_one_token_and_any_other_text_encodes(denoising: Denoising) -> None:
@@ -97,23 +84,6 @@ def test_one_clip_alone_is_trained_on_its_own_velocity(denoising: Denoising) -> 
     x_t = denoising.scheduler.add_noise(x_0, noise, t)
     v = denoising.velocity(x_t, t, x_0)
     assert torch.allclose(v, denoising.scheduler.get_velocity(x_0, noise, t), atol=1e-4)
-
-
-def test_an_error_where_a_subject_is_weighs_three_times_one_elsewhere(
-    denoising: Denoising, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    covers = torch.zeros_like(denoising.bank.covers)
-    covers[..., :2] = 255  # of four cells across
-    error = torch.zeros(1, 1, 1, 1, 4)
-    monkeypatch.setattr(denoising.bank, "covers", covers)
-    monkeypatch.setattr(denoising, "velocity", lambda x_t, t, x_0: torch.zeros_like(x_t))
-    monkeypatch.setattr(
-        denoising.unet, "forward", lambda x_t, t, text: Namespace(sample=error.expand_as(x_t))
-    )
-    for across, share in ((slice(0, 2), 0.75), (slice(2, 4), 0.25)):
-        error.zero_()[..., across] = 1
-        for stills in (False, True):
-            assert denoising.loss(4, random.Random(0), stills=stills).item() == pytest.approx(share)
 
 
 def test_a_groups_opposite_says_the_opposite_and_looks_alike(denoising: Denoising) -> None:
@@ -223,19 +193,6 @@ def test_the_schedule_neither_clips_nor_ends_in_pure_noise() -> None:
 def test_without_a_bank_training_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="--stage bank"):
         train.read_bank(Namespace(bank=tmp_path, device=CPU, vocabulary=FULL, dwell=[]))
-
-
-def test_groups_that_are_not_full_give_a_loss_too(films: Films, tmp_path: Path, denoising: Denoising) -> None:
-    write_bank(tmp_path / "bank", lambda: new_autoencoder(SIZE), SIZE, 0, CPU, films=films)
-    few = Denoising(
-        denoising.unet,
-        denoising.text_encoder,
-        denoising.tokenizer,
-        denoising.scheduler,
-        Bank(tmp_path / "bank", CPU),
-    )
-    for stills in (True, False):
-        assert few.loss(4, random.Random(0), stills=stills).isfinite()
 
 
 def test_loaders_draw_for_both_stages_and_their_pictures_are_shown_again(
