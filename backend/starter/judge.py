@@ -259,7 +259,7 @@ def judge(frames: torch.Tensor, background: str, fps: float, vocabulary: Vocabul
         background=background_of(frames, vocabulary.backgrounds),
         colour=like.colour,
         subject=like.subject,
-        count=max(1, int(pieces / like.pieces + 0.5)) if pieces else 0,
+        count=max(1, round(pieces / like.pieces)) if pieces else 0,
         motion="spin" if like.turns else motion,
         camera=camera,
         centres=centres,

@@ -78,13 +78,13 @@ def chances(
     return torch.softmax(likely, 1)
 
 
-def expected(chances: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+def expected(likely: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
     """The mean (B, …) of candidates (B, M, …), each weighing as much as its chance (B, M).
 
     It is what a prediction from one candidate alone scatters around, so a model learns the same from it,
     sooner: near t = 1000 from all clips of a caption at once.
     """
-    weights = chances.view(*chances.shape, *[1] * (candidates.ndim - 2))
+    weights = likely.view(*likely.shape, *[1] * (candidates.ndim - 2))
     mean: torch.Tensor = (weights * candidates).sum(1)  # einsum would round it to bf16 under autocast
     return mean
 
