@@ -67,7 +67,9 @@ KINDS: dict[Any, Callable[..., Any]] = {
     int: number(IntProperty),
     float: number(FloatProperty),
     bool: lambda kind, f, **common: BoolProperty(**common),
-    str: lambda kind, f, **common: StringProperty(**common),
+    str: lambda kind, f, **common: StringProperty(
+        **common | ({"subtype": "FILE_PATH"} if f.metadata.get("path") else {})
+    ),
     Literal: choice,
 }
 

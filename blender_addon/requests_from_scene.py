@@ -4,7 +4,7 @@ import json
 import random
 import re
 import uuid
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from . import facts, sources, stack, strips
 from .backend.api.library import default_library
 from .backend.api.protocol import Compute, Edit, Finish, Generate, Learn, Request, Sampling
 from .backend.api.sense import check_sense
+from .backend.api.settings import Method
 from .backend.api.values import from_plain, to_plain
 from .backend.errors import UserError
 from .properties import METHODS, NOT_ASKED, set_value, set_values, value_of, values_of
@@ -74,7 +75,7 @@ def learn(context: Any) -> Learn:
     usable = not (sources.only_looks(settings) and strips.why_not_a_source(strip))
     given = sources.given(settings, strips.clip_of(strip, scene) if usable else None)
     motion, job = strip.restage.motion.strip() if usable else "", uuid.uuid4().hex
-    method, title = METHODS[settings.method], motion[:1].upper() + motion[1:]
+    title = motion[:1].upper() + motion[1:]
     if sources.only_looks(settings):
         seen = (*given["clips"], *given["stills"])[0].looks
         title = f"Looks: {seen}" if seen else "Looks"
@@ -87,7 +88,7 @@ def learn(context: Any) -> Learn:
         title=title,
         out=str(library(context) / "presets" / f"{file_name(title)}-{job[:6]}"),
         base=settings.base,
-        method=values_of(method, getattr(settings, settings.method)),
+        method=method_of(settings),
         quality=settings.quality,
         steps=value_of(settings, "steps"),
         seed=settings.learn_seed,
@@ -95,6 +96,15 @@ def learn(context: Any) -> Learn:
         preview_prompt=settings.preview_prompt.strip(),
         compute=compute(context),
     )
+
+
+def method_of(settings: Any) -> Method:
+    """The chosen method as it is set; of files beside the .blend their whole paths."""
+    method = values_of(METHODS[settings.method], getattr(settings, settings.method))
+    paths = [f.name for f in fields(method) if f.metadata.get("path")]
+    whole = {name: bpy.path.abspath(getattr(method, name).strip()) for name in paths}
+    changed: Method = replace(method, **whole)
+    return changed
 
 
 def generate(context: Any) -> Generate:

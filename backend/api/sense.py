@@ -1,10 +1,13 @@
-"""Which settings of a method make no sense together, each said in a sentence, with what to do."""
+"""Which settings of a method make no sense together, each said in a sentence, with what to do.
+
+Numbers of an absorber that is not chosen are no nonsense: they wait until it is chosen again.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import UserError
-from .settings import CustomizeAVideo, Method, MotionDirector, MotionToken
+from .settings import CustomizeAVideo, Method, MotionDirector, MotionToken, resolved
 
 # What MotionDirector's temporal path alone reads, of what may be left open.
 OF_MOTION = ("loss", "compare", "beta", "layers", "rank", "alpha", "learning_rate", "coarse", "follow")
@@ -29,9 +32,15 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     ),
     (
         CustomizeAVideo,
-        lambda s: s.keep_absorber and s.absorber_share == 0.0,
-        "The absorber is to be kept, and learns for no step.",
-        "Give it a share of the steps, or do not keep it.",
+        lambda s: s.absorber not in ("given", "none") and s.absorber_share == 0.0,
+        "The absorber is to learn, and for no step.",
+        "Give it a share of the steps, or choose the absorber “none”.",
+    ),
+    (
+        CustomizeAVideo,
+        lambda s: s.placement == "spatial" and s.layers is not None,
+        "Temporal layers are chosen, and the LoRA sits in none of them.",
+        "Choose the placement “temporal” or “both”, or leave the layers to the base.",
     ),
     (
         CustomizeAVideo,
@@ -50,12 +59,6 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         lambda s: s.crop_low > s.crop_high,
         "The smallest crop is larger than the largest.",
         "Choose a smallest crop below the largest.",
-    ),
-    (
-        MotionDirector,
-        lambda s: s.beta not in (None, 1.0) and s.loss not in (None, "mse + debiased"),
-        "Beta is set, and the loss has no debiasing.",
-        "Choose the loss “mse + debiased”, or leave beta as it is.",
     ),
     (
         MotionDirector,
@@ -86,6 +89,18 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         lambda s: bool(s.regular_words.strip()) and s.regularization != "sampled clips",
         "There are captions for sampled clips, and none are sampled.",
         "Choose “sampled clips” as the regularization, or leave the captions empty.",
+    ),
+    (
+        object,
+        lambda s: s.beta not in (None, 1.0) and resolved(s, {}).loss != "mse + debiased",
+        "Beta is set, and the loss has no debiasing.",
+        "Choose the loss “mse + debiased”, or leave beta as it is.",
+    ),
+    (
+        object,
+        lambda s: s.loss == "mse" and s.compare is not None,
+        "Where losses on motion compare is set, and the loss “mse” is none on motion.",
+        "Choose another loss, or leave it to the base.",
     ),
 )
 

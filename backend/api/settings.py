@@ -68,6 +68,11 @@ def compare_(paper: Compare) -> Any:
     return open_choice(paper, help)
 
 
+def beta_() -> Any:
+    help = "How strongly the debiased loss omits looks"
+    return limited(None, 0.0, 10.0, help, paper=1.0)
+
+
 def follow_(paper: float) -> Any:
     help = "Recommended with the motion: how closely new clips start from the learned clip's inverted latent"
     return limited(None, 0.0, 1.0, help, paper=paper)
@@ -91,6 +96,7 @@ class CustomizeAVideo:
     given: str = described(
         "",
         "Of a given absorber: a motion's looks folder, a spatial LoRA, a textual inversion, or a UNet folder",
+        path=True,
     )
     keep_absorber: bool = described(
         False, "Keep the absorber beside the motion, for another clip of the same looks"
@@ -127,6 +133,7 @@ class CustomizeAVideo:
     coarse: float | None = coarse_(0.0)
     loss: Loss | None = loss_("mse")
     compare: Compare | None = compare_("noise")
+    beta: float | None = beta_()
     variants: int | None = variants_(1)
     follow: float | None = follow_(0.0)
 
@@ -137,6 +144,7 @@ class Vmc:
 
     loss: Loss | None = loss_("motion cosine")
     compare: Compare | None = compare_("noise")
+    beta: float | None = beta_()
     caption: Wording | None = caption_("without looks")
     layers: Layers | None = layers_("qkv")
     rank: int | None = rank_(16)
@@ -158,7 +166,7 @@ class MotionDirector:
     keep_looks: bool = described(False, "Keep each clip's looks beside the motion, to mix with other motions")
     loss: Loss | None = loss_("mse + debiased")
     compare: Compare | None = compare_("noise")
-    beta: float | None = limited(None, 0.0, 10.0, "How strongly the debiased loss omits looks", paper=1.0)
+    beta: float | None = beta_()
     spatial_rest: float = limited(
         0.2,
         0.0,
@@ -198,6 +206,7 @@ class MotionToken:
     rate_falls: float | None = falls_(0.0)
     loss: Loss | None = loss_("mse")
     compare: Compare | None = compare_("noise")
+    beta: float | None = beta_()
     coarse: float | None = coarse_(0.5)
     variants: int | None = variants_(8)
     follow: float | None = follow_(0.0)

@@ -44,9 +44,9 @@ def limited(default: Any, low: float, high: float, help: str = "", **metadata: A
     return field(default=default, metadata={"low": low, "high": high, "help": help, **metadata})
 
 
-def described(default: Any, help: str) -> Any:
-    """A field without limits that a panel explains with `help`."""
-    return field(default=default, metadata={"help": help})
+def described(default: Any, help: str, *, path: bool = False) -> Any:
+    """A field without limits that a panel explains with `help`; of a file or folder where it is a `path`."""
+    return field(default=default, metadata={"help": help, "path": path})
 
 
 def check(thing: Any, where: str = "") -> None:

@@ -38,6 +38,7 @@ def methods(
     ),
     full: Annotated[bool, typer.Option(help="Every row and motion; for a GPU.")] = False,
     row: Annotated[list[str], typer.Option(help="Only these rows.")] = [],  # noqa: B006
+    motion: Annotated[list[str], typer.Option(help="Only these motions.")] = [],  # noqa: B006
     quality: Annotated[str, typer.Option(help="draft, normal or best.")] = "normal",
     base: str = "starter",
     clip: Annotated[Path | None, typer.Option(help="A CLIP model's folder, for its columns.")] = None,
@@ -53,7 +54,9 @@ def methods(
 
     named = {"clip": clip, "pick": pick, "lpips": lpips}
     scorers = {kind: folder for kind, folder in named.items() if folder}
-    plan = plan_of(out, default_library(), base, full=full, rows=row, quality=quality, scorers=scorers)
+    plan = plan_of(
+        out, default_library(), base, full=full, rows=row, motions=motion, quality=quality, scorers=scorers
+    )
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns) as shown:
         task = shown.add_task("")

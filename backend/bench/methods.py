@@ -8,7 +8,7 @@ stopped.
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from filelock import FileLock
 
 from backend.api.bases import shipped
@@ -25,7 +26,7 @@ from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Quality
 from backend.bench.measures import measured
 from backend.bench.reference import film
 from backend.bench.rows import ROWS, TRIALS, Row, Trial, known_shots, prompts_for, trial_named, words_of
-from backend.bench.speed import reset_peak, status_bytes
+from backend.bench.speed import peak_bytes, reset_peak
 from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
 from backend.media import clips
@@ -67,24 +68,30 @@ def plan_of(
     *,
     full: bool,
     rows: Sequence[str] = (),
+    motions: Sequence[str] = (),
     quality: str = "normal",
     scorers: Mapping[str, Path] = NO_SCORERS,
 ) -> Plan:
     """Core: the core rows and motions, three prompts, two seeds. Full: all of them, five and three."""
-    if unknown := [row for row in rows if row not in ROWS]:
-        raise UserError(f"There is no row {unknown[0]!r}.", f"Choose among {', '.join(ROWS)}.")
-    if quality not in get_args(Quality):
-        raise UserError(f"There is no quality {quality!r}.", f"Choose among {', '.join(get_args(Quality))}.")
+    _check("row", rows, ROWS)
+    _check("motion", motions, [trial.name for trial in TRIALS])
+    _check("quality", [quality], get_args(Quality))
     for kind, folder in scorers.items():
         if missing := [name for name in SCORERS[kind] if not (folder / name).is_file()]:
             raise UserError(
                 f"There is no {kind} model in {folder}.", f"Give a folder with its weights and {missing[0]}."
             )
     chosen = tuple(rows) or tuple(name for name, row in ROWS.items() if full or row.core)
-    trials = tuple(t.name for t in TRIALS if full or t.core)
+    trials = tuple(t.name for t in TRIALS if (t.name in motions if motions else full or t.core))
     prompts, seeds = (5, 3) if full else (3, 2)
     counts = {"prompts": prompts, "seeds": seeds}
     return Plan(out, library, base, chosen, trials, **counts, quality=cast(Quality, quality), scorers=scorers)
+
+
+def _check(what: str, given: Sequence[str], known: Collection[str]) -> None:
+    """Raises UserError with what is known."""
+    if unknown := [name for name in given if name not in known]:
+        raise UserError(f"There is no {what} {unknown[0]!r}.", f"Choose among {', '.join(known)}.")
 
 
 def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:
@@ -149,16 +156,20 @@ def _learned(plan: Plan, row: Row, trial: Trial, run: Run) -> tuple[tuple[Motion
 
 
 def _learn(plan: Plan, row: Row, trial: Trial, folder: Path, run: Run) -> dict[str, float]:
-    """What it cost to learn the motion into `folder`."""
-    shutil.rmtree(folder, ignore_errors=True)
-    reset_peak()
+    """What it cost to learn the motion into `folder`, from its first step on: what was stopped began for
+    nothing."""
+    for begun_before in (folder, run.folder):
+        shutil.rmtree(begun_before, ignore_errors=True)
+    run.folder.mkdir()
+    on_gpu = torch.cuda.is_available()
+    reset_peak(on_gpu=on_gpu)
     begun = time.monotonic()
     perform(_learning(plan, row, trial, folder), run)
     files = list(folder.rglob("*.safetensors"))
     return {
         "seconds": time.monotonic() - begun,
         "parameters": sum(t.numel() for file in files for t in read_tensors(file)[0].values()),
-        "peak_mib": status_bytes("VmHWM") / 2**20,
+        "peak_mib": peak_bytes(on_gpu=on_gpu) / 2**20,
     }
 
 

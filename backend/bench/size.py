@@ -88,7 +88,7 @@ def measure(folder: Path, size: Size, mode: Memory, steps: int) -> Cost:
     before = start_of_memory(family)
     try:
         learning = _learning_step(family, size, steps)
-        peak = (peak_bytes(family) - before) / 2**30
+        peak = (peak_bytes(on_gpu=family.plan.device.type == "cuda") - before) / 2**30
         return Cost(mode, learning, _generation_step(family, size, steps), peak)
     except torch.OutOfMemoryError:
         return Cost(mode, -1, -1, -1)

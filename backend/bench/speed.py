@@ -36,6 +36,7 @@ from backend.tasks.prepare import prepare, seeded
 from backend.tasks.prompted import guided, read_prompt
 from backend.tasks.run import Run
 
+PROCESS = Path("/proc/self")
 WARM_UP = 3  # steps that are not timed: allocations, threads, kernels chosen
 
 
@@ -80,7 +81,10 @@ def measure_learning(request: Learn, family: Family, run: Run, plain: bool, step
             take_step(stage, Step(family, now, seeded(done + WARM_UP)), optimizer, scaler)
         synchronize(family)
         seconds = time.perf_counter() - start
-    return {"steps_per_second": steps / seconds, "peak_mib": (peak_bytes(family) - before) / 2**20}
+    return {
+        "steps_per_second": steps / seconds,
+        "peak_mib": (peak_bytes(on_gpu=family.plan.device.type == "cuda") - before) / 2**20,
+    }
 
 
 def encoded_again(request: Learn, family: Family) -> Example:
@@ -133,25 +137,28 @@ def synchronize(family: Family) -> None:
 
 def start_of_memory(family: Family) -> int:
     """Bytes taken now, by the libraries; the peak counts from here."""
-    if family.plan.device.type == "cuda":
+    on_gpu = family.plan.device.type == "cuda"
+    reset_peak(on_gpu=on_gpu)
+    return torch.cuda.memory_allocated() if on_gpu else status_bytes("VmRSS")
+
+
+def reset_peak(*, on_gpu: bool) -> None:
+    """Let the peak count from what this process holds now."""
+    if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated()
-    reset_peak()
-    return status_bytes("VmRSS")
+    elif (of_peak := PROCESS / "clear_refs").exists():
+        of_peak.write_text("5")
 
 
-def reset_peak() -> None:
-    """Let VmHWM count from what this process holds now."""
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_bytes(family: Family) -> int:
-    return torch.cuda.max_memory_allocated() if family.plan.device.type == "cuda" else status_bytes("VmHWM")
+def peak_bytes(*, on_gpu: bool) -> int:
+    return torch.cuda.max_memory_allocated() if on_gpu else status_bytes("VmHWM")
 
 
 def status_bytes(name: str) -> int:
-    """A figure of Linux's about this process."""
-    rows = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    """A figure of Linux's about this process; 0 on other systems, which do not tell."""
+    if not (status := PROCESS / "status").exists():
+        return 0
+    rows = dict(line.split(":", 1) for line in status.read_text().splitlines())
     return int(rows[name].split()[0]) * 1024
 
 

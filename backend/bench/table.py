@@ -10,6 +10,8 @@ from backend.bench.intervals import Mean, mean_of
 from backend.bench.measures import Summary, diversity, summary
 from backend.bench.methods import Plan, at_base_rate, read_cells, write_reference, write_sheets
 from backend.bench.rows import ROWS, TRIALS
+from backend.families.profile import read_profile
+from backend.families.weights import find_base
 from backend.media.motion import fidelity_bounds
 
 
@@ -35,6 +37,7 @@ def figures(plan: Plan) -> dict[str, Any]:
     return {
         "date": date.today().isoformat(),
         "base": plan.base,
+        "version": read_profile(find_base(plan.base, plan.library), plan.base, None).version,
         "quality": plan.quality,
         "motions": list(plan.trials),
         "prompts": plan.prompts,
@@ -54,8 +57,9 @@ def figures(plan: Plan) -> dict[str, Any]:
 
 
 def markdown(found: dict[str, Any]) -> str:
+    base = f"{found['base']} {found['version'] or ''}".strip()
     lines = [
-        f"{found['date']}, base {found['base']}, quality {found['quality']}: {len(found['motions'])} motions "
+        f"{found['date']}, base {base}, quality {found['quality']}: {len(found['motions'])} motions "
         f"({', '.join(found['motions'])}) × {found['prompts']} prompts × {found['seeds']} seeds; 95 % "
         f"bootstrap intervals. Fidelity's ceiling {found['bounds']['ceiling']:.2f}, "
         f"floor {found['bounds']['floor']:.2f}.",

@@ -105,11 +105,12 @@ def balanced(parts: Sequence[Part], amount: float) -> list[Part]:
     means: dict[str, Tensor] = {}
     for name in {name for of_part in norms for name in of_part}:
         met = [(w, n[name]) for w, n in zip(weights, norms, strict=True) if name in n]
-        total = sum(w for w, _ in met)
-        means[name] = torch.stack([w / total * n.log() for w, n in met]).sum().exp()
+        if total := sum(w for w, _ in met):  # 0 where curves rise and fall between two frames
+            means[name] = torch.stack([w / total * n.log() for w, n in met]).sum().exp()
+    factors = [{k: (means[k] / n) ** amount for k, n in own.items() if k in means} for own in norms]
     return [
-        Part(_rescaled(part.lora, {k: (means[k] / n) ** amount for k, n in own.items()}), part.strengths)
-        for part, own in zip(parts, norms, strict=True)
+        Part(_rescaled(part.lora, of_part), part.strengths)
+        for part, of_part in zip(parts, factors, strict=True)
     ]
 
 

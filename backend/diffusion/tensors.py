@@ -43,6 +43,8 @@ def read_pickled(path: Path) -> dict[str, Tensor] | list[Tensor]:
         raise
     except Exception as error:  # there is no end to what a hostile file makes an unpickler trip over
         raise ValueError(f"{path} holds something else than tensors: {error}") from error
+    if isinstance(content, dict):  # AUTOMATIC1111's embeddings lie in one among other things
+        content = content.get("string_to_param", content)
     tensors = list(content.values()) if isinstance(content, dict) else content
     if not isinstance(tensors, list | tuple) or not all(map(_plain, tensors)):
         raise ValueError(f"{path} holds something else than tensors")

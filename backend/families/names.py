@@ -44,12 +44,13 @@ def original_name(module: str, layers: int) -> str:
 
 
 def layers_of(modules: Iterable[str]) -> int:
-    """How many resnets a level has, told from modules that cover the whole way down and up."""
+    """How many resnets a level has on the way down, one less than on the way up; 0 where the modules do not
+    cover both ways, and so do not tell."""
     blocks = [found for found in map(_IN_BLOCK.fullmatch, modules) if found and found["kind"] in _SLOTS]
     most = {
         way: max((int(b["layer"]) for b in blocks if b["way"] == way), default=-1) for way in ("down", "up")
     }
-    return max(most["down"] + 1, most["up"])
+    return most["up"] if most["up"] == most["down"] + 1 else 0
 
 
 def flat_names(module: str, layers: int) -> set[str]:

@@ -29,9 +29,12 @@ COVERED = 1e-4  # what a pixel that only the other picture shows still counts
 def smoothed(frames: Frames, source: Fraction, target: Fraction, length: int | None) -> Frames:
     """`clips.resample` with the moments between frames made instead of held: same tempo, same count.
 
-    What comes after the last frame nobody knows: it is held to the end of its time.
+    What comes after the last frame nobody knows: it is held to the end of its time. A length that ends with
+    it, as VMC's 29 frames at four times the rate of 8, keeps the tempo too, and holds nothing.
     """
-    step = Fraction(len(frames), length) if length else Fraction(source) / Fraction(target)
+    step = Fraction(source) / Fraction(target)
+    if length and (length - 1) * step != len(frames) - 1:
+        step = Fraction(len(frames), length)
     count = length or max(1, round(len(frames) / step))
     return interpolated(frames, [k * step for k in range(count)])
 

@@ -36,7 +36,7 @@ class TemporalLora(Method):
         s = settings
         self.settings = s
         self.coarse, self.follow, self.rate_falls = chosen(s.coarse), chosen(s.follow), chosen(s.rate_falls)
-        self.loss = ClipLoss(chosen(s.loss), chosen(s.compare))
+        self.loss = ClipLoss(chosen(s.loss), chosen(s.compare), chosen(s.beta))
         kind = s.absorber if chosen(s.absorber_share) > 0 or s.absorber == "given" else "none"
         temporal = TEMPORAL[chosen(s.layers)] if s.placement != "spatial" else ()
         spatial = ("spatial attention",) if s.placement != "temporal" else ()

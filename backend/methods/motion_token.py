@@ -37,7 +37,7 @@ class RareToken(Method):
         self.settings, self.looks = s, material.looks
         self.coarse, self.follow, self.rate_falls = chosen(s.coarse), chosen(s.follow), chosen(s.rate_falls)
         self.rate, self.token_rate = chosen(s.learning_rate), chosen(s.token_learning_rate)
-        self.loss = ClipLoss(chosen(s.loss), chosen(s.compare))
+        self.loss = ClipLoss(chosen(s.loss), chosen(s.compare), chosen(s.beta))
         motion = Adapter("motion", TEMPORAL[chosen(s.layers)], chosen(s.rank), chosen(s.alpha))
         self.adapters: tuple[Adapter, ...] = (motion,)
         if s.learn_token:

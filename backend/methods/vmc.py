@@ -32,7 +32,7 @@ class MotionDistillation(Method):
         self.settings = s
         self.learning_rate, self.coarse = chosen(s.learning_rate), chosen(s.coarse)
         self.follow, self.rate_falls = chosen(s.follow), chosen(s.rate_falls)
-        self.loss = ClipLoss(chosen(s.loss), chosen(s.compare))
+        self.loss = ClipLoss(chosen(s.loss), chosen(s.compare), chosen(s.beta))
         self.adapters = (Adapter("motion", TEMPORAL[chosen(s.layers)], chosen(s.rank), chosen(s.alpha)),)
 
     def caption(self, looks: str, motion: str) -> str:

@@ -11,16 +11,38 @@ PLACES = (
 COUNTS = ("a", "an", "the", "one", "two", "three", "four", "five", "several", "many", "some")
 
 
+CLAUSES = ("who", "that", "which", "while", "as")
+NOUNS = (  # that end as what somebody does
+    *("ring", "earring", "king", "wing", "thing", "string", "spring", "swing", "building", "painting"),
+    *("drawing", "clothing", "ceiling", "duckling", "sibling", "darling", "pudding", "wedding", "being"),
+)
+
+
 def without_looks(looks: str) -> str:
     """ "a red ball over a green field" → "a ball": who, without what describes them or where they are."""
-    places = rf"\b({'|'.join(PLACES)})\b"
-    words = re.split(places, looks.strip(), maxsplit=1, flags=re.IGNORECASE)[0].split()
+    ends = rf"\b({'|'.join((*PLACES, *CLAUSES))})\b"
+    seen = re.split(ends, looks.strip(), maxsplit=1, flags=re.IGNORECASE)[0]
+    each = re.split(rf"\band\s+(?=({'|'.join(COUNTS)})\b)", seen, flags=re.IGNORECASE)[::2]
+    return " and ".join(who for who in map(_who, each) if who)
+
+
+def _who(seen: str) -> str:
+    """ "two happy people dancing" → "two people"."""
+    words = [word for word in (part.strip(",.;:!?") for part in seen.split()) if word]
     if not words:
         return ""
-    count = words[0] if words[0].lower() in COUNTS and len(words) > 1 else ""
+    count = words.pop(0) if words[0].lower() in COUNTS and len(words) > 1 else ""
+    last = len(words) - 1
+    does = (i for i in range(1, len(words)) if _does(words[i].lower(), is_last=i == last))
+    who = words[next(does, len(words)) - 1]
     if count.lower() in ("a", "an"):
-        count = "an" if words[-1][0].lower() in "aeiou" else "a"
-    return f"{count} {words[-1]}".strip()
+        count = "an" if who[0].lower() in "aeiou" else "a"
+    return f"{count} {who}".strip()
+
+
+def _does(word: str, *, is_last: bool) -> bool:
+    """Whether it says what somebody does, or, before a place ("dressed in white"), what was done."""
+    return (word.endswith("ing") and word not in NOUNS) or (is_last and word.endswith("ed") and len(word) > 5)
 
 
 def captioned(kind: Wording, looks: str, motion: str) -> str:

@@ -1,4 +1,4 @@
-"""Write the starter as a diffusers pipeline folder with a profile for Restage."""
+"""The starter as a diffusers pipeline folder with a profile for Restage: written, and read to go on from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, TextToVideoSDPipeline, UNet3DConditionModel
+from safetensors.torch import load_file
+from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from .models import Size
@@ -41,6 +43,31 @@ PROFILE = {
         },
     },
 }
+
+
+PARTS = {"autoencoder": "vae", "unet": "unet", "text_encoder": "text_encoder"}
+"""Where a pipeline folder keeps what the stages train."""
+
+
+def weights_in(folder: Path, part: str) -> Path:
+    """The file that holds a part's weights in a pipeline folder. Raises SystemExit when there is no one."""
+    found = list((folder / PARTS[part]).glob("*.safetensors"))
+    if len(found) != 1:
+        raise SystemExit(f"{folder} is no starter's folder: {PARTS[part]} has {len(found)} files of weights.")
+    return found[0]
+
+
+@torch.no_grad()
+def average_with(modules: nn.ModuleDict, folder: Path) -> None:
+    """Move every weight halfway to that of the pipeline in `folder`.
+
+    Two versions of one training lie in one basin: their mean was as good a base as the newer of them and as
+    good to learn on as the older (docs/log.md). Wortsman et al., Model soups (arXiv 2203.05482).
+    """
+    for name, module in modules.items():
+        others = load_file(weights_in(folder, name))
+        for key, parameter in module.named_parameters():
+            parameter.copy_((parameter + others[key]) / 2)
 
 
 def export(

@@ -31,7 +31,7 @@ from backend.families.unet3d import bypass_temporal, flatten_convolutions
 
 from . import workers
 from .data import Bank, encode, write_bank
-from .export import export
+from .export import PARTS, average_with, export, weights_in
 from .films import read_films
 from .loop import Checkpoint, run, saved_step
 from .models import Size, new_autoencoder, new_scheduler, new_text_encoder, new_unet
@@ -46,8 +46,6 @@ STILLS_EVERY = 6
 MARKED_AT = 900
 """The timestep at which stage `positions` measures how loud layers are: where motions are decided."""
 AUTOENCODER = "autoencoder.pt"
-PARTS = {"autoencoder": "vae", "unet": "unet", "text_encoder": "text_encoder"}
-"""Where a pipeline folder keeps what the stages train."""
 PICTURES_PER_CLIP = 4
 """Single frames that take the place of one clip in a batch: they cost about as much."""
 
@@ -59,8 +57,7 @@ def take_up(checkpoint: Checkpoint, args: argparse.Namespace, *, averaged: bool 
     if args.start is None:
         return False
     for name, module in checkpoint.modules.items():
-        (file,) = (args.start / PARTS[name]).glob("*.safetensors")
-        module.load_state_dict(load_file(file))
+        module.load_state_dict(load_file(weights_in(args.start, name)))
     checkpoint.average_anew()
     return True
 
@@ -181,6 +178,8 @@ def export_folder(args: argparse.Namespace) -> None:
         return
     checkpoint = denoiser_checkpoint(args)
     take_up(checkpoint, args, averaged=True)
+    if args.average is not None:
+        average_with(checkpoint.modules, args.average)
     export(
         args.out,
         args.size,
@@ -235,6 +234,7 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
         help="such words whose clips are shown oftener than drawn",
     )
     parser.add_argument("--start", type=Path, help="a starter's folder to go on from without checkpoints")
+    parser.add_argument("--average", type=Path, help="export the mean with the starter in this folder")
     parser.add_argument("--films", type=Path, help="a folder of shots filmed in Blender")
     parser.add_argument("--pixels", type=int, default=64)
     parser.add_argument("--frames", type=int, default=8)
@@ -253,6 +253,9 @@ def prepared(args: argparse.Namespace) -> argparse.Namespace:
     # The world's motions take one second: so does a clip, whatever its number of frames.
     args.size = Size(pixels=args.pixels, frames=args.frames, fps=args.frames)
     args.films = read_films(args.films, args.size) if args.films else None
+    for folder in filter(None, (args.start, args.average)):
+        for part in PARTS:
+            weights_in(folder, part)
     args.work.mkdir(parents=True, exist_ok=True)
     args.bank = args.work / "bank"
     write_tokenizer(args.work / "tokenizer")

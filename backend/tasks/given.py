@@ -28,6 +28,7 @@ class Given:
     vectors: Mapping[str, Tensor] = field(default_factory=dict)  # word → (n, D)
     weights: Mapping[str, Tensor] = field(default_factory=dict)  # that stand in for the base's, by name
     hash: str = ""  # of the files' content
+    note: str = ""  # what of them is not used
 
 
 NOTHING = Given()
@@ -54,7 +55,9 @@ def read_given(place: str, family: Family) -> Given:
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     if (vectors_found := _textual_inversion(path)) is None:
-        return Given(_spatial(read_lora_file(path, family).lora, path, family), hash=digest)
+        found = read_lora_file(path, family)
+        note = found.note and f"{path.name}: {found.note}"
+        return Given(_spatial(found.lora, path, family), hash=digest, note=note)
     width = family.token_vectors("a").shape[1]
     if vectors_found.shape[1] != width:
         raise UserError(

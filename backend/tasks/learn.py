@@ -17,6 +17,7 @@ from backend.tasks.course import Learning
 from backend.tasks.given import NOTHING, Given, read_given
 from backend.tasks.keep import keep_learned, places
 from backend.tasks.prepare import prepare
+from backend.tasks.prompted import with_token
 from backend.tasks.regular import with_sampled
 from backend.tasks.run import Result, Run
 
@@ -35,7 +36,11 @@ def learn(request: Learn, run: Run) -> Result:
     method = build_method(request, given)
     check_taken(request)
     places(method, Path(request.out))
-    request = replace(request, motion=method.motion_words(request.motion.strip()))
+    request = replace(
+        request,
+        motion=method.motion_words(request.motion.strip()),
+        preview_prompt=with_token(request.preview_prompt, [request.method]),
+    )
     prepared = prepare(request, method, family, run, given.hash)
     prepared = with_sampled(prepared, request, method, family, run)
     learned = Learning(request, family, method, prepared, run, given).all_stages()
@@ -44,7 +49,8 @@ def learn(request: Learn, run: Run) -> Result:
         shutil.rmtree(run.folder / held, ignore_errors=True)
     for cache in ("prepared.safetensors", regular.FILE):
         (run.folder / cache).unlink(missing_ok=True)
-    return Result(outputs, prepared.notes + method.notes)
+    noted = (given.note,) if given.note else ()
+    return Result(outputs, noted + prepared.notes + method.notes)
 
 
 def check_material(request: Learn) -> None:

@@ -8,10 +8,12 @@ from itertools import count
 import torch
 from torch import Tensor
 
+from backend.api.settings import Method, MotionToken
 from backend.diffusion.sampling import Predict
 from backend.diffusion.tokens import NO_TOKENS, key, whole
 from backend.errors import UserError
 from backend.families.base import Family
+from backend.methods.motion_token import PLACEHOLDER
 from backend.tasks.bases import LoadedMotion, with_motion_words
 
 NOTHING = torch.empty(0)
@@ -37,10 +39,26 @@ def read_prompt(
 
     Raises UserError when it cannot be told which of two motions a new word belongs to.
     """
+    prompt = with_token(prompt, [motion.preset.method for motion in motions])
     said, brought = _brought(prompt, motions)
     both = family.embed([with_motion_words(prompt, said), ""], {**brought, **tokens})
     family.release("text")
     return Prompted(both[:1], both[1:], guidance)
+
+
+def with_token(prompt: str, methods: Iterable[Method | None]) -> str:
+    """ "three birds doing the V*" → "three birds doing the pll": the rare token of what learned with one.
+
+    Raises UserError when two of them have different ones.
+    """
+    if PLACEHOLDER not in prompt:
+        return prompt
+    tokens = sorted({method.token for method in methods if isinstance(method, MotionToken)})
+    if len(tokens) > 1:
+        raise UserError(
+            f"{PLACEHOLDER} may be either of two motions' tokens.", f"Write {' or '.join(tokens)} instead."
+        )
+    return prompt.replace(PLACEHOLDER, tokens[0]) if tokens else prompt
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,7 @@ class Apart:
 
 def read_apart(family: Family, prompt: str, guidance: float, motions: Sequence[LoadedMotion]) -> Apart:
     """As `read_prompt`; the words of cameras' motions are taken out of what subjects' act under, and back."""
+    prompt = with_token(prompt, [motion.preset.method for motion in motions])
     said, brought = _brought(prompt, motions)
     cameras, subjects = (
         [own for motion, own in zip(motions, said, strict=True) if motion.preset.kind == kind]

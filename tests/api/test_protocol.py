@@ -107,8 +107,8 @@ def test_a_whole_number_will_do_for_a_float() -> None:
             "message.method.rank: expected int or null, got '4'",
         ),
         (
-            LEARN + b', "method": {"type": "CustomizeAVideo", "beta": 1}}',
-            "message.method: CustomizeAVideo has no beta",
+            LEARN + b', "method": {"type": "CustomizeAVideo", "token": 1}}',
+            "message.method: CustomizeAVideo has no token",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,9 @@ from backend.bench.methods import at_base_rate, plan_of, run_cells, write_refere
 from backend.bench.rows import ROWS, TRIALS, prompts_for, words_of
 from backend.bench.table import write_table
 from backend.errors import UserError
+from backend.starter.export import PROFILE
 from backend.starter.world import MOTIONS_INSIDE
+from backend.tasks.run import Run
 
 QUIET = lambda *_: None  # noqa: E731
 
@@ -58,9 +61,23 @@ def test_diversity_is_the_distance_between_seeds() -> None:
     assert diversity([]) == 0
 
 
-def test_an_unknown_row_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no row 'magic'"):
-        plan_of(tmp_path, tmp_path, "starter", full=False, rows=["magic"])
+@pytest.mark.parametrize(
+    ("what", "given"), [("row", {"rows": ["magic"]}), ("motion", {"motions": ["circle", "magic"]}),
+                        ("quality", {"quality": "magic"})]
+)  # fmt: skip
+def test_what_is_unknown_is_refused_in_a_sentence(what: str, given: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"no {what} 'magic'"):
+        plan_of(tmp_path, tmp_path, "starter", full=False, **given)
+
+
+def test_only_the_motions_asked_for_are_run(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, tmp_path, "starter", full=False, motions=["bounce", "circle", "zigzag"])
+    assert plan.trials == ("circle", "bounce", "zigzag")
+
+
+def test_the_table_says_which_version_of_the_base_it_is_of(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, tmp_path, "starter", full=False, motions=["circle"])
+    assert f"base starter {PROFILE['version']}, quality" in write_table(plan)
 
 
 def test_the_core_is_four_motions_and_leaves_rows_to_the_full_table(tmp_path: Path) -> None:
@@ -99,3 +116,22 @@ def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     assert "base, caption only (1 of 2 motions)" in partial
     assert "| base, caption only | " in partial.splitlines()[-1]
     assert partial.splitlines()[-1].endswith("| – |")
+
+
+def test_learning_that_was_stopped_begins_anew_so_that_its_cost_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(tmp_path, tmp_path, "starter", full=False, rows=["t-lora"], motions=["circle"])
+    stopped = bench.cell_folder(plan, "t-lora", TRIALS[0]) / "job" / "checkpoints"
+    stopped.mkdir(parents=True)
+    (stopped / "400").write_text("a step")
+    seen: list[bool] = []
+
+    def learn(request: object, run: Run) -> None:
+        seen.append(stopped.exists())
+        raise UserError("Stopped again.", "")
+
+    monkeypatch.setattr(bench, "perform", learn)
+    with pytest.raises(UserError, match="Stopped again"):
+        run_cells(plan, QUIET)
+    assert seen == [False]

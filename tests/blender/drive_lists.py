@@ -215,6 +215,12 @@ def learned(movie: Path) -> dict[str, Any]:
     seen["director"] = given_to(requests.learn(bpy.context))
     settings().method = "Vmc"
     seen["vmc"] = given_to(requests.learn(bpy.context))
+    settings().method, own = "CustomizeAVideo", settings().CustomizeAVideo
+    own.absorber, own.given = "given", "//looks.safetensors"
+    # Of a shot that is not saved yet nobody knows where it will be; from then on it is its folder's.
+    seen["a file beside the shot"] = requests.learn(bpy.context).method.given
+    seen["is chosen in a browser"] = own.bl_rna.properties["given"].subtype
+    own.absorber, own.given = "spatial LoRA", ""
     settings().method, settings().MotionDirector.learns = "MotionDirector", "looks"
     bpy.ops.restage.sources_remove(rows="clips")
     bpy.ops.restage.sources_remove(rows="clips")

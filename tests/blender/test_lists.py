@@ -67,6 +67,8 @@ def lists_are_sent(seen: dict[str, object]) -> None:
         "token": {"clips": [MOVIE, FILE], "stills": [STILL], "regular": [RELATED]},
         "director": {"clips": [MOVIE, FILE], "stills": [STILL], "regular": []},
         "vmc": {"clips": [MOVIE], "stills": [], "regular": []},
+        "a file beside the shot": "looks.safetensors",
+        "is chosen in a browser": "FILE_PATH",
         "stills alone": ["", {"clips": [], "stills": [STILL], "regular": []}],
         "their title": "Looks: a dog",
         "a rank for looks alone": "Only the looks are learned, and there are settings of the motion."

@@ -76,7 +76,7 @@ def test_settings_of_a_method_are_read_by_their_types() -> None:
     ("setting", "complaint"),
     [
         ("rank", "not a setting"),
-        ("beta=1", "not a setting"),
+        ("token=1", "not a setting"),
         ("rank=4.5", "rank: expected int or null, got 4.5"),
         ("alpha=NaN", "alpha: expected float or null, got nan"),
         ("layers=all", r"layers: expected .*'attention'"),

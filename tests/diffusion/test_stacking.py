@@ -210,6 +210,14 @@ def test_a_motion_alone_and_one_beside_a_vanishing_one_stay_as_learned():
     assert size(kept) == pytest.approx(3, rel=1e-5)
 
 
+@pytest.mark.parametrize("amount", [0.0, 1.0])
+def test_a_curve_that_rises_and_falls_between_two_frames_stays_as_learned(amount):
+    assert size(balanced([Part(matrix(3), (0.0, 0.0))], amount)[0]) == pytest.approx(3)
+    unseen, other = balanced([Part(matrix(3), (0.0, 0.0)), Part(matrix(5), (1.0, 1.0))], amount)
+    assert size(other) == pytest.approx(5)
+    assert unseen.strengths == (0.0, 0.0)
+
+
 def test_modules_are_balanced_each_for_itself_and_one_that_nothing_changes_stays():
     a = Lora({**matrix(1, "m").state, **matrix(9, "own").state, **matrix(0, "still").state}, 0.5)
     b = Lora({**matrix(4, "m").state, **matrix(5, "still").state}, 0.5)

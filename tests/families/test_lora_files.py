@@ -109,6 +109,13 @@ def test_comfyuis_keys_name_modules_as_the_first_release_did(motion, tmp_path):
     assert len(tensors) == 3 * len(modules(motion))
 
 
+def test_what_covers_only_a_part_of_the_base_gets_no_wrong_numbers(motion):
+    some = {k: v for k, v in motion.state.items() if k.startswith("down_blocks.0.temp_attentions.0")}
+    assert some
+    with pytest.raises(UserError, match="only some of the base's layers"):
+        comfyui_file(Lora(some, 1.0), HEADER)
+
+
 # ------------------------------------------------------------------ others', here
 
 

@@ -48,4 +48,6 @@ def test_no_two_modules_of_a_modelscope_share_a_name() -> None:
 def test_the_number_of_layers_is_told_from_a_motions_modules() -> None:
     one = [f"down_blocks.0.temp_attentions.0.{BLOCK}", f"up_blocks.1.temp_attentions.1.{BLOCK}"]
     assert layers_of(one) == 1
-    assert layers_of([*one, f"up_blocks.1.temp_attentions.2.{BLOCK}"]) == 2
+    more = [*one, f"up_blocks.1.temp_attentions.2.{BLOCK}"]
+    assert layers_of(more) == layers_of(one[:1]) == 0, "the ways disagree: not all layers are there"
+    assert layers_of([*more, f"down_blocks.0.temp_attentions.1.{BLOCK}"]) == 2

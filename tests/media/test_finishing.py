@@ -92,6 +92,16 @@ def test_at_the_bases_own_rate_a_result_at_24_shows_the_frames_that_the_base_mad
     assert np.array_equal(smoothed(clip, Fraction(8), Fraction(24), None)[::3], clip)
 
 
+def test_eight_frames_become_29_as_in_the_paper_and_none_is_held() -> None:
+    """`--fps 32 --length 29`: the moments k/4; one frame more has a last one that is held."""
+    clip = np.stack([with_square(16 + 4 * i) for i in range(8)])
+    made = smoothed(clip, Fraction(8), Fraction(32), 29)
+    assert np.array_equal(made, interpolated(clip, [Fraction(k, 4) for k in range(29)]))
+    assert not np.array_equal(made[-1], made[-2])
+    retimed = smoothed(clip, Fraction(8), Fraction(32), 30)
+    assert np.array_equal(retimed[-1], retimed[-2])
+
+
 @pytest.mark.parametrize("motion", [{"motion": "right"}, {"camera": "pan left"}])
 def test_against_the_worlds_truth_frames_between_are_nearer_than_held_or_blended_ones(motion) -> None:
     shot = Shot(subject="ball", colour="red", background="brick wall", **motion)

@@ -106,7 +106,10 @@ def test_the_kept_lora_can_be_placed_elsewhere_for_comparison(placement, layers)
         ({"absorber": "given"}, "none is given"),
         ({"given": "x.safetensors"}, "another one is to be learned"),
         ({"absorber": "none", "keep_absorber": True}, "No absorber is learned"),
-        ({"absorber_share": 0.0, "keep_absorber": True}, "learns for no step"),
+        ({"absorber_share": 0.0}, "learn, and for no step"),
+        ({"placement": "spatial", "layers": "qk"}, "sits in none of them"),
+        ({"loss": "mse", "compare": "clip"}, "is none on motion"),
+        ({"beta": 2.0}, "the loss has no debiasing"),
         ({"absorber_words": "red ball"}, "the absorber has none"),
         ({"absorber": "both", "absorber_words": "ball"}, "from 2 to 6 words"),
         ({"crop_low": 0.9}, "smallest crop is larger"),
@@ -117,6 +120,7 @@ def test_settings_that_make_no_sense_together_are_refused_in_a_sentence(settings
         check_sense(CustomizeAVideo(**settings))
     assert caught.value.hint
     check_sense(CustomizeAVideo())
+    check_sense(CustomizeAVideo(absorber="none", absorber_rank=4, crop_low=0.5))
 
 
 @pytest.mark.parametrize(("index", "frames", "words", "bypassed"), [(0, 1, 2.0, True), (1, 4, 1.0, False)])

@@ -1,6 +1,7 @@
 """The starter's training: what each stage may change, and that it goes on from where it stopped."""
 
 import random
+import shutil
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from backend.api.bases import STARTER
 from backend.families.unet3d import bypass_temporal
 from backend.starter import loop, train
 from backend.starter.data import GROUP, Bank, write_bank
+from backend.starter.export import weights_in
 from backend.starter.films import Films
 from backend.starter.loop import Checkpoint, run
 from backend.starter.models import (
@@ -46,6 +48,36 @@ def test_only_one_worker_exports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(train, "denoiser_checkpoint", lambda _: pytest.fail("another read the weights too"))
     monkeypatch.setattr(train.workers, "rank", lambda: 1)
     train.export_folder(Namespace(out=tmp_path))
+
+
+def told(*words: str) -> Namespace:
+    return train.prepared(train.argument_parser(None).parse_args(words))
+
+
+def test_an_export_may_be_the_mean_with_another_starter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other, made = shutil.copytree(STARTER, tmp_path / "other"), {}
+    parts = ("unet", "text_encoder")
+    for part in parts:
+        file = weights_in(other, part)
+        save_file({key: torch.zeros_like(weight) for key, weight in load_file(file).items()}, file)
+    monkeypatch.setattr(train, "trained_autoencoder", lambda _: None)
+    monkeypatch.setattr(train, "export", lambda *given: made.update(zip(parts, given[3:5], strict=True)))
+    train.export_folder(
+        told("--work", str(tmp_path / "work"), "--start", str(STARTER), "--average", str(other))
+    )
+    for part in parts:
+        shipped = load_file(weights_in(STARTER, part))
+        for key, weight in made[part].named_parameters():
+            assert torch.equal(weight, shipped[key].float() / 2)
+
+
+@pytest.mark.parametrize("option", ["--start", "--average"])
+def test_what_is_no_starters_folder_is_refused_before_anything_begins(option: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no starter's folder"):
+        told("--work", str(tmp_path / "work"), option, str(tmp_path))
+    assert not (tmp_path / "work").exists()
 
 
 def test_the_shipped_text_encoder_still_has_a_token_for_every_known_word() -> None:

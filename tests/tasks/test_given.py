@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load as load_from
 from safetensors.torch import load_file, save_file
 
 from backend.api.presets import read_preset
@@ -55,6 +56,15 @@ def test_a_spatial_lora_is_read_in_the_keys_of_diffusers_and_of_comfyui(base, tm
         torch.testing.assert_close(read.lora.scale * read.lora.state[key], own.scale * own.state[key])
 
 
+def test_what_of_a_given_absorber_is_not_used_is_named_in_the_end(request_, base, tmp_path):
+    own = load_from(diffusers_file(lora(base, "spatial attention"), {}))
+    own |= {f"unet.attic.lora_{side}.weight": torch.ones(2, 2) for side in "AB"}
+    save_file(own, tmp_path / "looks.safetensors")
+    method = replace(request_.method, absorber="given", given=str(tmp_path / "looks.safetensors"))
+    result = perform(replace(request_, method=method, steps=1), quiet_run(tmp_path / "job"))
+    assert any("looks.safetensors" in note and "attic" in note for note in result.notes)
+
+
 def test_motiondirectors_spatial_tensors_are_read_in_order(base, tmp_path):
     groups = ("spatial self-attention", "spatial ff")
     state = {k: torch.randn(t.shape) for g in groups for k, t in lora(base, g).state.items()}
@@ -70,6 +80,9 @@ def test_a_textual_inversion_is_read_by_its_one_tensor(base, tmp_path):
     torch.save({"<cat>": torch.ones(16)}, tmp_path / "cat.bin")
     assert read_given(str(tmp_path / "cat.safetensors"), base).vectors[WORD].shape == (3, 16)
     assert read_given(str(tmp_path / "cat.bin"), base).vectors[WORD].shape == (1, 16)
+    by_automatic1111 = {"string_to_token": {"*": 265}, "string_to_param": {"*": torch.ones(2, 16)}, "step": 9}
+    torch.save(by_automatic1111, tmp_path / "cat.pt")
+    assert read_given(str(tmp_path / "cat.pt"), base).vectors[WORD].shape == (2, 16)
 
 
 def test_with_a_given_absorber_only_the_motion_learns_and_otherwise_than_without(request_, base, tmp_path):

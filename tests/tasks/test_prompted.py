@@ -9,12 +9,12 @@ import torch
 
 from backend.api.presets import Preset
 from backend.api.protocol import Motion
-from backend.api.settings import MotionToken
+from backend.api.settings import MotionToken, Vmc
 from backend.diffusion.adapters import Lora
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.tasks.bases import LoadedMotion
-from backend.tasks.prompted import read_apart, read_prompt, without_words
+from backend.tasks.prompted import read_apart, read_prompt, with_token, without_words
 
 Given = tuple[
     str, dict[str, str]
@@ -57,6 +57,9 @@ def loaded(base: UNet3D, given: Given) -> LoadedMotion:
         ([("", {"pll": "red", "pll-fast": "ball"})], "pll-fast and pll", "ball and red"),
         ([("", {"<pll>": "red", "pll": "red"})], "<pll> and pll", "red and red"),
         ([("\\o/ twice", {"\\o/": "red"})], "a box", "a box red twice"),
+        ([PLL], "three balls doing the V* slowly", "three balls doing the red slowly"),
+        ([PLL], "three balls doing the V*", "three balls doing the red"),
+        ([PLAIN], "V* balls doing the V*", "pll balls doing the pll"),
     ],
 )
 def test_each_motions_word_is_read_as_that_motion_learned_it(
@@ -81,6 +84,17 @@ def test_what_only_the_prompt_could_say_is_not_guessed(
 ) -> None:
     with pytest.raises(UserError, match="mean different things by the new word"):
         read_prompt(base, prompt, 1.0, [loaded(base, one) for one in motions])
+
+
+def test_v_is_the_token_of_the_motion_that_learned_with_one(base: UNet3D) -> None:
+    pll, plain = loaded(base, PLAIN), loaded(base, PLAIN)
+    plain = replace(plain, preset=replace(plain.preset, method=Vmc()))
+    other = replace(pll, preset=replace(pll.preset, motion="doing the sks", method=MotionToken(token="sks")))
+    assert with_token("a V*", [one.preset.method for one in (plain, pll, pll)]) == "a pll"
+    assert with_token("a V*", [plain.preset.method, None]) == "a V*"
+    with pytest.raises(UserError, match="either of two") as error:
+        read_prompt(base, "a V*", 1.0, [pll, other])
+    assert "pll or sks" in str(error.value.hint)
 
 
 @pytest.mark.parametrize(
