@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from backend.api.presets import read_preset
 from backend.api.protocol import Generate, Learn, Motion, Sampling
-from backend.diffusion.adapters import lora_state
+from backend.diffusion.adapters import lora_parameters, lora_state
 from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import course, perform
@@ -124,7 +124,12 @@ def test_a_stage_moves_all_that_it_declares_on_from_where_it_was_and_nothing_els
         denoiser = self.family.denoiser
         for name in at.stage.learn.keys() & self.learned.keys() & self.adapters.keys():
             assert same(lora_state(denoiser, name), self.learned[name])
+        moved = [id(p) for name in at.stage.learn for p in lora_parameters(denoiser, name).values()]
+        held = [(p, p.detach().clone()) for p in denoiser.parameters() if id(p) not in moved]
+        acting = [(lora.state, {k: t.clone() for k, t in lora.state.items()}) for lora in at.acting]
         begin(self, at, until)
+        assert all(torch.equal(now, before) for now, before in held)
+        assert all(same(now, before) for now, before in acting)
 
     def ended(self: Learning, index, rng, resumed):
         before = {n: {k: t.clone() for k, t in state.items()} for n, state in self.learned.items()}
