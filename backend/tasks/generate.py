@@ -91,10 +91,12 @@ def acting_on(
     Apart only where motions of a camera and of a subject act; all else is added up.
     """
     parts = parts_of([*motions, *looks], s.frames, request.balance)
+    strengths = [part.strengths for part in parts[: len(motions)]]
     if s.stacking == "apart" and {"camera", "subject"} <= {motion.preset.kind for motion in motions}:
-        said = read_apart(family, request.prompt, s.guidance, motions)
+        said = read_apart(family, request.prompt, s.guidance, motions, strengths)
         return apart(family, said, by_kind(motions, parts))
-    return added(family, read_prompt(family, request.prompt, s.guidance, motions), parts)
+    strengths = [part.strengths for part in parts[: len(motions)]]
+    return added(family, read_prompt(family, request.prompt, s.guidance, motions, strengths=strengths), parts)
 
 
 def check_output(out: str, prompt: str) -> None:

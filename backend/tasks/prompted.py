@@ -20,12 +20,26 @@ NOTHING = torch.empty(0)
 
 
 @dataclass(frozen=True)
+class Spoken:
+    """The embedded prompt (1, L, D) with the words of a motion whose strength changes over the clip, and how
+    much each frame is under them (F,): as much as the motion acts there, wholly from strength 1 on."""
+
+    text: Tensor
+    shares: Tensor
+
+
+@dataclass(frozen=True)
 class Prompted:
-    """The embedded prompt and, for guidance, the empty one: each (1, L, D)."""
+    """The embedded prompt and, for guidance, the empty one: each (1, L, D).
+
+    Words of motions that change over the clip are only in `spoken`: a base that knows them would else follow
+    them in frames of strength 0 too, as it does a pan's.
+    """
 
     text: Tensor
     empty: Tensor
     guidance: float
+    spoken: tuple[Spoken, ...] = ()
 
 
 def read_prompt(
@@ -34,16 +48,36 @@ def read_prompt(
     guidance: float,
     motions: Sequence[LoadedMotion] = (),
     tokens: Mapping[str, Tensor] = NO_TOKENS,
+    strengths: Sequence[Sequence[float]] = (),
 ) -> Prompted:
     """The prompt with the words of each motion that it does not say, and the new words that they bring.
 
-    Raises UserError when it cannot be told which of two motions a new word belongs to.
+    `strengths` of the motions at each frame (F,), where they may change over the clip. Raises UserError when
+    it cannot be told which of two motions a new word belongs to.
     """
     prompt = with_token(prompt, [motion.preset.method for motion in motions])
     said, brought = _brought(prompt, motions)
-    both = family.embed([with_motion_words(prompt, said), ""], {**brought, **tokens})
+    texts, shares = _over_time(said, strengths, said, prompt)
+    read = family.embed([texts[0], "", *texts[1:]], {**brought, **tokens})
+    text, empty, *each = torch.split(read, 1)
     family.release("text")
-    return Prompted(both[:1], both[1:], guidance)
+    return Prompted(text, empty, guidance, _spoken(each, shares))
+
+
+def _over_time(
+    own: Sequence[str], strengths: Sequence[Sequence[float]], all_words: Sequence[str], prompt: str
+) -> tuple[list[str], list[Tensor]]:
+    """The prompt with the words of those own motions whose strength does not change, then with those of each
+    that does besides; and the shares (F,) of the latter."""
+    changing = [i for i, of_one in enumerate(strengths) if len(set(of_one)) > 1 and own[i].strip()]
+    always = [words for i, words in enumerate(own) if i not in changing]
+    spoken = (always, *([*always, own[i]] for i in changing))
+    shares = [torch.tensor(strengths[i]).abs().clamp(max=1) for i in changing]
+    return [_saying(words, all_words, prompt) for words in spoken], shares
+
+
+def _spoken(texts: Sequence[Tensor], shares: Sequence[Tensor]) -> tuple[Spoken, ...]:
+    return tuple(Spoken(text, share.to(text.device)) for text, share in zip(texts, shares, strict=True))
 
 
 def with_token(prompt: str, methods: Iterable[Method | None]) -> str:
@@ -61,27 +95,43 @@ def with_token(prompt: str, methods: Iterable[Method | None]) -> str:
     return prompt.replace(PLACEHOLDER, tokens[0]) if tokens else prompt
 
 
+def _saying(own: Sequence[str], all_words: Sequence[str], prompt: str) -> str:
+    """The prompt with these motions' words, and without those of others."""
+    others = [words for words in all_words if words not in own]
+    return with_motion_words(without_words(others, prompt, but=own), own)
+
+
 @dataclass(frozen=True)
 class Apart:
     """The prompt twice: with the words of cameras' motions alone, and with those of subjects'."""
 
-    camera: Prompted
+    by_words: Prompted  # the cameras' said as much as they act
+    camera: Tensor  # all of them said; (1, L, D)
     subject: Tensor  # (1, L, D)
 
 
-def read_apart(family: Family, prompt: str, guidance: float, motions: Sequence[LoadedMotion]) -> Apart:
+def read_apart(
+    family: Family,
+    prompt: str,
+    guidance: float,
+    motions: Sequence[LoadedMotion],
+    strengths: Sequence[Sequence[float]],
+) -> Apart:
     """As `read_prompt`; the words of cameras' motions are taken out of what subjects' act under, and back."""
     prompt = with_token(prompt, [motion.preset.method for motion in motions])
     said, brought = _brought(prompt, motions)
+    kinds = [motion.preset.kind for motion in motions]
     cameras, subjects = (
-        [own for motion, own in zip(motions, said, strict=True) if motion.preset.kind == kind]
-        for kind in ("camera", "subject")
+        [own for own, kind in zip(said, kinds, strict=True) if kind == whose]
+        for whose in ("camera", "subject")
     )
-    camera = with_motion_words(without_words(subjects, prompt, but=cameras), cameras)
-    subject = with_motion_words(without_words(cameras, prompt, but=subjects), subjects)
-    read = family.embed([camera, subject, ""], brought)
+    of_cameras = [own for own, kind in zip(strengths, kinds, strict=True) if kind == "camera"]
+    texts, shares = _over_time(cameras, of_cameras, said, prompt)
+    whole_texts = [_saying(own, said, prompt) for own in (cameras, subjects)]
+    read = family.embed([*whole_texts, "", *texts], brought)
+    camera, subject, empty, text, *each = torch.split(read, 1)
     family.release("text")
-    return Apart(Prompted(read[:1], read[2:], guidance), read[1:2])
+    return Apart(Prompted(text, empty, guidance, _spoken(each, shares)), camera, subject)
 
 
 def without_words(words: Iterable[str], text: str, but: Iterable[str] = ()) -> str:
@@ -151,13 +201,20 @@ def _numbered(word: str, vectors: Tensor, found: Mapping[str, Tensor], texts: Se
 
 
 def guided(family: Family, prompted: Prompted) -> Predict:
-    """Classifier-free guidance (Ho & Salimans, arXiv 2207.12598) on the model's output; none at 1."""
+    """Classifier-free guidance (Ho & Salimans, arXiv 2207.12598) on the model's output; none at 1.
+
+    Towards ε + Σ s_f (ε_m − ε) at frame f: ε under the prompt, ε_m with the words of a motion that changes.
+    """
+    empty = [] if prompted.guidance == 1 else [prompted.empty]
+    texts = [*empty, prompted.text, *(one.text for one in prompted.spoken)]
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
-        if prompted.guidance == 1:
-            return family.predict(x, t, prompted.text)
-        empty, text = predicted(family, x, t, prompted.empty, prompted.text)
-        return empty + prompted.guidance * (text - empty)
+        of_texts = predicted(family, x, t, *texts)
+        *without, text = of_texts[: len(empty) + 1]
+        towards = text
+        for one, of_words in zip(prompted.spoken, of_texts[len(empty) + 1 :], strict=True):
+            towards = towards + one.shares.to(x.dtype).view(-1, 1, 1) * (of_words - text)
+        return without[0] + prompted.guidance * (towards - without[0]) if without else towards
 
     return predict
 

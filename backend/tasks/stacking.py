@@ -38,9 +38,11 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
     """The same, for motions of both a camera and a subject: each acts where diffusion/composing.py says.
 
     Looks act in every pass. Five passes a step, four without guidance: under no words and under either
-    group's without motions, then under each group's with its own.
+    group's without motions, then under each group's with its own. More where a camera's words are not said
+    throughout.
     """
-    camera, guidance, places = said.camera, said.camera.guidance, Places()
+    by_words, guidance, places = said.by_words, said.by_words.guidance, Places()
+    guided_over_time = guided(family, by_words) if by_words.spoken else None
     # Where they are merged, twice a step: from elsewhere they would be sent there each time.
     moved = {kind: [_on_device(family, part) for part in parts] for kind, parts in acts.items()}
 
@@ -49,12 +51,15 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
             return family.predict(x, t, text)
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
-        empty = [camera.empty] if guidance != 1 else []
-        *without, of_camera, of_subject = predicted(family, x, t, *empty, camera.text, said.subject)
-        by_words = without[0] + guidance * (of_camera - without[0]) if without else of_camera
-        by_camera = with_motions("camera", x, t, camera.text) - of_camera
+        empty = [] if guidance == 1 or guided_over_time else [by_words.empty]
+        *without, of_camera, of_subject = predicted(family, x, t, *empty, said.camera, said.subject)
+        if guided_over_time:
+            told = guided_over_time(x, t)
+        else:
+            told = without[0] + guidance * (of_camera - without[0]) if without else of_camera
+        by_camera = with_motions("camera", x, t, said.camera) - of_camera
         by_subject = with_motions("subject", x, t, said.subject) - of_subject
-        return composed(by_words, by_camera, by_subject, places.after(by_subject, int(t[0])), guidance)
+        return composed(told, by_camera, by_subject, places.after(by_subject, int(t[0])), guidance)
 
     with stacked(family.denoiser, acts["style"], family.frame_layer):
         yield predict

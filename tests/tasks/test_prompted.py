@@ -14,7 +14,15 @@ from backend.diffusion.adapters import Lora
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.tasks.bases import LoadedMotion
-from backend.tasks.prompted import read_apart, read_prompt, with_token, without_words
+from backend.tasks.prompted import (
+    Prompted,
+    Spoken,
+    guided,
+    read_apart,
+    read_prompt,
+    with_token,
+    without_words,
+)
 
 Given = tuple[
     str, dict[str, str]
@@ -97,6 +105,47 @@ def test_v_is_the_token_of_the_motion_that_learned_with_one(base: UNet3D) -> Non
     assert "pll or sks" in str(error.value.hint)
 
 
+RISING, STEADY = (0.0, 0.5, -1.0, 1.4), (1.0,) * 4
+
+
+@pytest.mark.parametrize(
+    ("prompt", "strengths", "text", "spoken"),
+    [
+        ("a box", (STEADY, STEADY), "a box spinning rolling", ()),
+        ("a box", (RISING, STEADY), "a box rolling", ("a box rolling spinning",)),
+        ("a spinning box", (RISING, STEADY), "a box rolling", ("a spinning box rolling",)),
+        ("a spinning box", (STEADY, RISING), "a spinning box", ("a spinning box rolling",)),
+        ("a box", (RISING, RISING), "a box", ("a box spinning", "a box rolling")),
+    ],
+)
+def test_words_of_a_motion_that_changes_are_said_of_its_frames_alone(
+    base: UNet3D, prompt: str, strengths: tuple[tuple[float, ...], ...], text: str, spoken: tuple[str, ...]
+) -> None:
+    motions = [loaded(base, (words, {})) for words in ("spinning", "rolling")]
+    motions = [replace(one, preset=replace(one.preset, method=Vmc())) for one in motions]
+    read = read_prompt(base, prompt, 2.0, motions, strengths=strengths)
+    assert torch.equal(read.text, base.embed([text]))
+    assert [one.shares.tolist() for one in read.spoken] == [[0.0, 0.5, 1.0, 1.0]] * len(spoken)
+    for one, words in zip(read.spoken, spoken, strict=True):
+        torch.testing.assert_close(one.text, base.embed([words]))
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_each_frame_is_guided_by_the_words_as_much_as_their_motion_acts(
+    base: UNet3D, guidance: float
+) -> None:
+    """ε_∅ + g (ε + s_f (ε_m − ε) − ε_∅), and without guidance ε + s_f (ε_m − ε)."""
+    g = torch.Generator().manual_seed(0)
+    x, t = torch.randn(1, 4, 4, 8, 8, generator=g), torch.tensor([500])
+    plain, empty, words = base.embed(["a box", "", "a red ball"]).split(1)
+    shares = torch.tensor([0.0, 0.25, 1.0, 1.0])
+    with torch.no_grad():
+        made = guided(base, Prompted(plain, empty, guidance, (Spoken(words, shares),)))(x, t)
+        of = [base.predict(x, t, text) for text in (plain, empty, words)]
+    towards = of[0] + shares.view(1, 1, 4, 1, 1) * (of[2] - of[0])
+    torch.testing.assert_close(made, of[1] + guidance * (towards - of[1]) if guidance != 1 else towards)
+
+
 @pytest.mark.parametrize(
     ("prompt", "camera", "subject"),
     [
@@ -113,11 +162,11 @@ def test_motions_that_act_apart_are_each_read_under_their_own_words(
     looks = loaded(base, LOOKS)
     looks = replace(looks, preset=replace(looks.preset, kind="style"))
     for motions in permutations([pans, loaded(base, PLL), looks]):
-        read = read_apart(base, prompt, 3.0, motions)
-        told = [read.camera.text, read.subject, read.camera.empty]
-        for vectors, words in zip(told, (camera, subject, ""), strict=True):
+        read = read_apart(base, prompt, 3.0, motions, [STEADY] * 3)
+        told = [read.camera, read.by_words.text, read.subject, read.by_words.empty]
+        for vectors, words in zip(told, (camera, camera, subject, ""), strict=True):
             assert torch.equal(vectors, base.embed([words]))
-        assert read.camera.guidance == 3.0
+        assert read.by_words.guidance == 3.0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from backend.api.presets import read_preset, write_preset
 from backend.api.protocol import Clip, Compute, Edit, Generate, Key, Learn, Motion, Sampling
 from backend.api.settings import CustomizeAVideo
-from backend.diffusion.adapters import merged
+from backend.diffusion.adapters import Lora, merged
 from backend.diffusion.composing import Places, composed
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
@@ -115,8 +115,9 @@ def test_a_request_may_say_whose_a_motion_is(made, motions, camera):
 
 
 def _apart(family, loaded, guidance):
-    said = read_apart(family, "a red ball", guidance, loaded)
-    return apart(family, said, by_kind(loaded, parts_of(loaded, 4, 0.0)))
+    parts = parts_of(loaded, 4, 0.0)
+    said = read_apart(family, "a red ball", guidance, loaded, [p.strengths for p in parts[: len(loaded)]])
+    return apart(family, said, by_kind(loaded, parts))
 
 
 ADDED, APART = Sampling(stacking="added"), Sampling(stacking="apart")
@@ -172,6 +173,28 @@ def test_apart_a_clip_is_the_same_alone_and_after_another(toy_base, motions, cam
     )  # fmt: skip
     _, second = perform(request, quiet_run(tmp_path)).outputs
     assert np.array_equal(pixels(second), made(motions=both, sampling=APART, seed=request.seed + 1))
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_apart_a_cameras_words_are_said_in_each_frame_as_much_as_it_acts(toy_base, motions, camera, guidance):
+    """Of LoRAs that change nothing only the words are left."""
+    family = UNet3D(toy_base, "toy", device="cpu")
+    still = (Motion(path=str(motions[0])), curve(camera, 0, 1))
+    loaded = [
+        replace(one, lora=Lora({k: torch.zeros_like(t) for k, t in one.lora.state.items()}, 1.0))
+        for one in load_motions(still, family)
+    ]
+    x, t = torch.randn(1, 4, 4, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([500])
+    with torch.no_grad():
+        with _apart(family, loaded, guidance) as predict:
+            made = predict(x, t)
+        plain, words, empty = (
+            family.predict(x, t, family.embed([text]))
+            for text in ("a red ball", f"a red ball {WORDS[1]}", "")
+        )
+    shares = torch.tensor([0, 1 / 3, 2 / 3, 1]).view(1, 1, 4, 1, 1)
+    told = plain + shares * (words - plain)
+    torch.testing.assert_close(made, empty + guidance * (told - empty), atol=1e-5, rtol=1e-4)
 
 
 def test_an_edit_takes_them_apart_too(toy_base, moving_clip, motions, camera, tmp_path):
