@@ -230,7 +230,8 @@ def diffusers_file(lora: Lora, header: Mapping[str, str]) -> bytes:
 def comfyui_file(lora: Lora, header: Mapping[str, str]) -> bytes:
     """With ComfyUI's keys. Raises UserError for modules that it has no names for."""
     modules = [key.removesuffix(".lora_A.weight") for key in lora.state if key.endswith(".lora_A.weight")]
-    if not (layers := layers_of(modules)):
+    layers = layers_of(modules)
+    if not layers and not all(module.startswith("mid_block.") for module in modules):
         raise UserError(
             "The motion has only some of the base's layers, so ComfyUI's numbers for them are not known.",
             "Export the motion in diffusers' format instead.",

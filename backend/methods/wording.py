@@ -18,6 +18,9 @@ NOUNS = (  # that end as what somebody does
 )
 
 
+ADVERBS = ("together", "alone", "around", "away", "back", "forward", "up", "down", "fast", "there", "here")
+
+
 def without_looks(looks: str) -> str:
     """ "a red ball over a green field" → "a ball": who, without what describes them or where they are."""
     ends = rf"\b({'|'.join((*PLACES, *CLAUSES))})\b"
@@ -32,17 +35,19 @@ def _who(seen: str) -> str:
     if not words:
         return ""
     count = words.pop(0) if words[0].lower() in COUNTS and len(words) > 1 else ""
-    last = len(words) - 1
-    does = (i for i in range(1, len(words)) if _does(words[i].lower(), is_last=i == last))
+    does = (i for i in range(1, len(words)) if _does(*map(str.lower, words[i : i + 2])))
     who = words[next(does, len(words)) - 1]
     if count.lower() in ("a", "an"):
         count = "an" if who[0].lower() in "aeiou" else "a"
     return f"{count} {who}".strip()
 
 
-def _does(word: str, *, is_last: bool) -> bool:
-    """Whether it says what somebody does, or, before a place ("dressed in white"), what was done."""
-    return (word.endswith("ing") and word not in NOUNS) or (is_last and word.endswith("ed") and len(word) > 5)
+def _does(word: str, after: str = "") -> bool:
+    """Whether it says what somebody does ("riding a horse", "dancing together"), not how somebody is ("a big
+    flying bird"); or, before a place ("dressed in white"), what was done."""
+    ends = not after or after in (*COUNTS, *ADVERBS, "and") or after.endswith("ly")
+    doing = word.endswith("ing") and word not in NOUNS
+    return ends and (doing or (not after and word.endswith("ed") and len(word) > 5))
 
 
 def captioned(kind: Wording, looks: str, motion: str) -> str:

@@ -59,15 +59,15 @@ def weights_in(folder: Path, part: str) -> Path:
 
 @torch.no_grad()
 def average_with(modules: nn.ModuleDict, folder: Path) -> None:
-    """Move every weight halfway to that of the pipeline in `folder`.
+    """Move every weight halfway to that of the pipeline in `folder`, of the same sizes and autoencoder.
 
-    Two versions of one training lie in one basin: their mean was as good a base as the newer of them and as
-    good to learn on as the older (docs/log.md). Wortsman et al., Model soups (arXiv 2203.05482).
+    Two versions of one training lie in one basin: the loss of their mean was below the mean of theirs
+    (docs/log.md). Wortsman et al., Model soups (arXiv 2203.05482).
     """
     for name, module in modules.items():
         others = load_file(weights_in(folder, name))
         for key, parameter in module.named_parameters():
-            parameter.copy_((parameter + others[key]) / 2)
+            parameter.copy_((parameter + others[key].to(parameter.device)) / 2)
 
 
 def export(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.api.protocol import Edit, Generate
+from backend.api.protocol import Edit, Generate, per_frame
 from backend.diffusion.sampling import ddim_sample
 from backend.diffusion.stacking import stacked
 from backend.diffusion.tokens import NO_TOKENS
@@ -22,7 +22,7 @@ from backend.families.base import Family
 from backend.media.finishing import larger
 from backend.tasks.bases import Acting, LoadedMotion, open_base, parts_of
 from backend.tasks.prepare import latent_noise
-from backend.tasks.prompted import Prompted, guided, read_prompt, without_words
+from backend.tasks.prompted import Prompted, guided, read_prompt, with_token, without_words
 from backend.tasks.run import Run
 
 SECOND = 2**32  # between the seeds of a clip and of its second pass: the same noise would only bring it back
@@ -67,12 +67,14 @@ def finished(
     if second is not family:
         family.release("denoiser")  # memory has room for one
     same = second.fingerprint.architecture == family.fingerprint.architecture
-    motions, prompt = [one for one in acted if isinstance(one, LoadedMotion)], request.prompt
+    motions = [one for one in acted if isinstance(one, LoadedMotion)]
+    prompt = with_token(request.prompt, [motion.preset.method for motion in motions])
     if not same:  # ordinary words still say how it moves; it does not know the new ones
         new = [word for motion in motions for word in motion.tokens]
         acted, motions = [], [_in_ordinary_words(motion) for motion in motions]
         prompt = without_words(new, prompt)
-    prompted = read_prompt(second, prompt, second.profile.guidance, motions)
+    strengths = [per_frame(one.asked.strength, one.asked.curve, len(made[0])) for one in motions]
+    prompted = read_prompt(second, prompt, second.profile.guidance, motions, strengths=strengths)
     with stacked(second.denoiser, parts_of(acted, len(made[0]), request.balance), second.frame_layer):
         for i, frames in enumerate(made):
             which = f"clip {i + 1} of {len(made)}" if len(made) > 1 else ""

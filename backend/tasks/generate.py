@@ -95,7 +95,6 @@ def acting_on(
     if s.stacking == "apart" and {"camera", "subject"} <= {motion.preset.kind for motion in motions}:
         said = read_apart(family, request.prompt, s.guidance, motions, strengths)
         return apart(family, said, by_kind(motions, parts))
-    strengths = [part.strengths for part in parts[: len(motions)]]
     return added(family, read_prompt(family, request.prompt, s.guidance, motions, strengths=strengths), parts)
 
 

@@ -68,12 +68,17 @@ def _over_time(
     own: Sequence[str], strengths: Sequence[Sequence[float]], all_words: Sequence[str], prompt: str
 ) -> tuple[list[str], list[Tensor]]:
     """The prompt with the words of those own motions whose strength does not change, then with those of each
-    that does besides; and the shares (F,) of the latter."""
-    changing = [i for i, of_one in enumerate(strengths) if len(set(of_one)) > 1 and own[i].strip()]
-    always = [words for i, words in enumerate(own) if i not in changing]
-    spoken = (always, *([*always, own[i]] for i in changing))
-    shares = [torch.tensor(strengths[i]).abs().clamp(max=1) for i in changing]
-    return [_saying(words, all_words, prompt) for words in spoken], shares
+    that does besides; and the shares (F,) of the latter. Words of several count as much as the strongest."""
+    always, shares = [] if strengths else list(own), dict[str, Tensor]()
+    for words, of_one in zip(own, strengths, strict=False):
+        if len(set(of_one)) == 1 and any(of_one):
+            always.append(words)
+        elif any(of_one) and words.strip():
+            share = torch.tensor(of_one).abs().clamp(max=1)
+            shares[words] = torch.maximum(share, shares.get(words, share))
+    changing = [words for words in shares if words not in always]
+    spoken = (always, *([*always, words] for words in changing))
+    return [_saying(words, all_words, prompt) for words in spoken], [shares[words] for words in changing]
 
 
 def _spoken(texts: Sequence[Tensor], shares: Sequence[Tensor]) -> tuple[Spoken, ...]:

@@ -9,11 +9,15 @@ import pytest
 import torch
 from diffusers import VideoToVideoSDPipeline
 
-from backend.api.protocol import Clip, Compute, Edit, Finish, Generate, Rate, Sampling
+from backend.api.presets import Preset
+from backend.api.protocol import Clip, Compute, Edit, Finish, Generate, Key, Motion, Rate, Sampling
+from backend.api.settings import MotionToken
+from backend.diffusion.adapters import Lora
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
-from backend.tasks import perform
+from backend.tasks import finish, perform
+from backend.tasks.bases import LoadedMotion
 from backend.tasks.finish import second_pass
 from backend.tasks.prepare import seeded
 from backend.tasks.prompted import read_prompt, without_words
@@ -118,6 +122,28 @@ def test_a_finish_that_cannot_be_is_one_sentence_before_any_work(request_, finis
     with pytest.raises(UserError, match=complaint):
         made(request_, finish=finish)
     assert not Path(request_.out).exists()
+
+
+def test_the_second_pass_reads_the_token_and_the_words_as_much_as_a_motion_acts(
+    request_, monkeypatch, tmp_path
+):
+    base = UNet3D(Path(request_.base), "toy", device="cpu")
+    preset = Preset(title="one", motion="doing the pll", method=MotionToken())
+    asked = Motion(path="one", curve=(Key(at=0.0, strength=0.0), Key(at=1.0, strength=1.0)))
+    motion = LoadedMotion(asked, preset, Lora({}, 1.0), "")
+    seen = []
+
+    def read(*given, **more):
+        seen.append(read_prompt(*given, **more))
+        return seen[-1]
+
+    monkeypatch.setattr(finish, "read_prompt", read)
+    request = replace(request_, prompt="a ball doing the V*", finish=Finish(base=request_.base))
+    clip = np.zeros((3, 16, 16, 3), np.uint8)
+    list(finish.finished(request, [clip], base, base, [motion], quiet_run(tmp_path)))
+    ((one,),) = [prompted.spoken for prompted in seen]
+    assert one.shares.tolist() == [0.0, 0.5, 1.0]
+    torch.testing.assert_close(one.text, base.embed(["a ball doing the pll"]))
 
 
 def test_a_second_pass_is_diffusers_own_with_ddim(toy_bases):

@@ -116,6 +116,7 @@ RISING, STEADY = (0.0, 0.5, -1.0, 1.4), (1.0,) * 4
         ("a spinning box", (RISING, STEADY), "a box rolling", ("a spinning box rolling",)),
         ("a spinning box", (STEADY, RISING), "a spinning box", ("a spinning box rolling",)),
         ("a box", (RISING, RISING), "a box", ("a box spinning", "a box rolling")),
+        ("a box", ((0.0,) * 4, STEADY), "a box rolling", ()),
     ],
 )
 def test_words_of_a_motion_that_changes_are_said_of_its_frames_alone(
@@ -128,6 +129,13 @@ def test_words_of_a_motion_that_changes_are_said_of_its_frames_alone(
     assert [one.shares.tolist() for one in read.spoken] == [[0.0, 0.5, 1.0, 1.0]] * len(spoken)
     for one, words in zip(read.spoken, spoken, strict=True):
         torch.testing.assert_close(one.text, base.embed([words]))
+
+
+def test_words_that_two_changing_motions_share_are_said_once(base: UNet3D) -> None:
+    motions = [loaded(base, ("spinning", {}))] * 2
+    read = read_prompt(base, "a box", 2.0, motions, strengths=((0.0, 0.5, 0.0, 0.0), (0.0, 0.0, 0.25, 1.0)))
+    (one,) = read.spoken
+    assert one.shares.tolist() == [0.0, 0.5, 0.25, 1.0]
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
