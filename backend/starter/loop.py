@@ -13,6 +13,7 @@ import torch
 
 from . import workers
 from .models import mixed_precision
+from .optimizer import Optimizer
 
 WARMUP = 100
 """Steps over which the learning rate rises; over the last part of a run (`--decay`) it falls to zero."""
@@ -34,7 +35,7 @@ class Checkpoint:
     def __init__(self, file: Path, modules: torch.nn.ModuleDict, ema_decay: float = 0.995) -> None:
         self.file, self.modules, self.ema_decay, self.step = file, modules, ema_decay, 0
         self.average_anew()
-        self.optimizer_state: dict[str, Any] | None = None
+        self.optimizer_state: list[dict[str, Any]] | None = None
 
     def load(self, *, averaged: bool = False) -> bool:
         """Take up the saved state, the averaged weights if so asked; False when there is none."""
@@ -43,13 +44,15 @@ class Checkpoint:
         state = torch.load(self.file, map_location=next(self.modules.parameters()).device, weights_only=True)
         self.modules.load_state_dict(state["ema" if averaged else "weights"], strict=not averaged)
         self.ema, self.step, self.optimizer_state = state["ema"], state["step"], state["optimizer"]
+        if isinstance(self.optimizer_state, dict):  # an older version's, of AdamW alone: begun anew
+            self.optimizer_state = None
         return True
 
     def average_anew(self) -> None:
         """Let the average begin at the weights as they are."""
         self.ema = {name: p.detach().clone() for name, p in self.modules.named_parameters()}
 
-    def save(self, optimizer: torch.optim.Optimizer | None = None) -> None:
+    def save(self, optimizer: Optimizer | None = None) -> None:
         part = self.file.with_suffix(".part")
         weights = self.modules.state_dict()
         state = optimizer and optimizer.state_dict()
@@ -74,7 +77,7 @@ def run(
     """Train for `args.minutes`; about twice a minute print the mean loss, save, and do what is to be done
     `meanwhile`."""
     device, parameters = args.device, list(checkpoint.modules.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=args.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+    optimizer = Optimizer(checkpoint.modules, args.rate)
     if checkpoint.optimizer_state is not None:
         optimizer.load_state_dict(checkpoint.optimizer_state)
     seed = checkpoint.step * workers.count() + workers.rank()
@@ -83,11 +86,10 @@ def run(
     begun, noted, losses, first = time.monotonic(), time.monotonic(), [], checkpoint.step
     while (progress := workers.agreed((time.monotonic() - begun) / (60 * args.minutes))) < 1:
         fall = min(1.0, (1 - progress) / args.decay) if args.decay else 1.0
-        for group in optimizer.param_groups:
-            group["lr"] = args.rate * fall * min(1.0, (checkpoint.step - first + 1) / WARMUP)
+        optimizer.set_rate(args.rate * fall * min(1.0, (checkpoint.step - first + 1) / WARMUP))
         with mixed_precision(device):
             loss = loss_of(rng)
-        optimizer.zero_grad()
+        checkpoint.modules.zero_grad()
         torch.autograd.backward(loss)
         workers.average(p.grad for p in parameters if p.grad is not None)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -131,9 +131,10 @@ class Denoising:
         likely = chances(x_t, candidates, *self._scales(t), missing)
         v = self.velocity(x_t, t, expected(likely, candidates))
         # Of x_t and the group, as v is: for a group's own words what is best to predict in each cell stays.
-        # Without a caption, and for stills of several motions, it leans to those that expect a subject there.
-        weights = 1 + COVER_WEIGHT * expected(likely, covers)
-        text = self.text([self.bank.shot(group) for group in groups], rng, stills=stills)
+        # For stills of several motions it leans to those that expect a subject there, as it would without a
+        # caption: there cells weigh alike.
+        text, said = self.text([self.bank.shot(group) for group in groups], rng, stills=stills)
+        weights = 1 + COVER_WEIGHT * said.view(-1, 1, 1, 1, 1) * expected(likely, covers)
         error: torch.Tensor = (self.unet(x_t, t, text).sample.float() - v).square()
         return (weights * error).mean() / weights.mean()
 
@@ -161,10 +162,13 @@ class Denoising:
         v: torch.Tensor = signal * (x_t - signal * x_0) / spread - spread * x_0
         return v
 
-    def text(self, shots: list[Shot], rng: random.Random, *, stills: bool) -> torch.Tensor:
-        """Text (B, L, D) of the shots' captions, freshly worded; the looks alone for stills."""
+    def text(
+        self, shots: list[Shot], rng: random.Random, *, stills: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Text (B, L, D) of the shots' captions, freshly worded, the looks alone for stills; and whether
+        there is a caption (B,), 1 or 0."""
         captions = [caption(shot, rng) for shot in shots]
         prompts = ["" if rng.random() < NO_CAPTION else c.looks if stills else c.full for c in captions]
         ids = self.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         embedded: torch.Tensor = self.text_encoder(upload(ids, self.unet.device)).last_hidden_state
-        return embedded
+        return embedded, upload(torch.tensor([float(bool(words)) for words in prompts]), self.unet.device)

@@ -166,7 +166,7 @@ def give_positions(args: argparse.Namespace) -> None:
     checkpoint, denoising = open_denoiser(args, averaged=True)
     unet, bank = denoising.unet, denoising.bank
     noise = torch.randn_like(bank.latents[:2].float().transpose(1, 2))
-    text = denoising.text(bank.shots[:2], random.Random(0), stills=False)
+    text, _ = denoising.text(bank.shots[:2], random.Random(0), stills=False)
     mark_positions(unet, noise, torch.tensor([MARKED_AT] * 2, device=args.device), text)
     checkpoint.average_anew()
     if workers.rank() == 0:

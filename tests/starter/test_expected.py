@@ -61,7 +61,8 @@ def test_what_is_expected_worked_by_hand() -> None:
 
 @pytest.fixture
 def off_by_one(denoising: Denoising, monkeypatch: pytest.MonkeyPatch) -> Callable[[slice], None]:
-    """Makes the UNet wrong by 1 in these of the four columns of cells, and right elsewhere."""
+    """The UNet is wrong by 1 in these of the four columns of cells, right elsewhere; all have captions."""
+    monkeypatch.setattr(stages, "NO_CAPTION", 0.0)
 
     def be_wrong(across: slice) -> None:
         error = torch.zeros(1, 1, 1, 1, 4)
@@ -89,6 +90,18 @@ def test_an_error_where_a_subject_is_weighs_three_times_one_elsewhere(
     monkeypatch.setattr(denoising.bank, "covers", covers)
     off_by_one(across)
     assert denoising.loss(4, random.Random(0), stills=stills).item() == pytest.approx(share)
+
+
+@pytest.mark.parametrize("stills", [False, True])
+def test_without_a_caption_all_cells_weigh_alike(
+    denoising: Denoising, monkeypatch: pytest.MonkeyPatch, off_by_one: Callable[[slice], None], stills: bool
+) -> None:
+    covers = torch.zeros_like(denoising.bank.covers)
+    covers[..., :2] = 255
+    monkeypatch.setattr(denoising.bank, "covers", covers)
+    off_by_one(slice(0, 2))
+    monkeypatch.setattr(stages, "NO_CAPTION", 1.0)
+    assert denoising.loss(4, random.Random(0), stills=stills).item() == pytest.approx(0.5)
 
 
 def test_a_cell_weighs_as_much_as_a_subject_is_to_be_expected_there(
