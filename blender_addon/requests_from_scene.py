@@ -4,7 +4,7 @@ import json
 import random
 import re
 import uuid
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from .backend.api.library import default_library
 from .backend.api.protocol import Compute, Edit, Finish, Generate, Learn, Request, Sampling
 from .backend.api.sense import check_sense
 from .backend.api.settings import Method
-from .backend.api.values import from_plain, to_plain
+from .backend.api.values import from_plain, to_plain, with_paths
 from .backend.errors import UserError
 from .properties import METHODS, NOT_ASKED, set_value, set_values, value_of, values_of
 
@@ -101,10 +101,8 @@ def learn(context: Any) -> Learn:
 def method_of(settings: Any) -> Method:
     """The chosen method as it is set; of files beside the .blend their whole paths."""
     method = values_of(METHODS[settings.method], getattr(settings, settings.method))
-    paths = [f.name for f in fields(method) if f.metadata.get("path")]
-    whole = {name: bpy.path.abspath(getattr(method, name).strip()) for name in paths}
-    changed: Method = replace(method, **whole)
-    return changed
+    whole: Method = with_paths(method, bpy.path.abspath)
+    return whole
 
 
 def generate(context: Any) -> Generate:

@@ -6,6 +6,7 @@ Every object in the JSON names its class: {"type": "Motion", "path": "…", "str
 import dataclasses
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -68,6 +69,13 @@ def check(thing: Any, where: str = "") -> None:
                 f"{name.capitalize()} is {_shown(x)}, outside {_shown(low)} to {_shown(high)}.",
                 f"Choose a value from {_shown(low)} to {_shown(high)}.",
             )
+
+
+def with_paths(thing: Any, whole: Callable[[str], str]) -> Any:
+    """The value with each path in it as `whole` writes it, without the spaces around; none stays none."""
+    marked = [f.name for f in dataclasses.fields(thing) if f.metadata.get("path")]
+    given = {name: getattr(thing, name).strip() for name in marked}
+    return dataclasses.replace(thing, **{name: path and whole(path) for name, path in given.items()})
 
 
 def _shown(x: float) -> str:

@@ -27,7 +27,7 @@ from backend.api.protocol import (
     encode,
 )
 from backend.api.settings import CustomizeAVideo, Method
-from backend.api.values import ProtocolError, from_plain
+from backend.api.values import ProtocolError, from_plain, with_paths
 from backend.errors import UserError
 
 R = TypeVar("R", bound=Request)
@@ -170,13 +170,11 @@ def sampling(pixels: str | None, fps: str | None, **others: Any) -> Sampling:
 def method(name: str, settings: Sequence[str]) -> Method:
     """The method of that name with KEY=VALUE settings, checked by its own types. Raises UserError.
 
-    An absorber that is given becomes absolute.
+    A path, as of an absorber that is given, becomes absolute.
     """
     if name not in METHODS:
         raise UserError(f"There is no method {name!r}.", f"Choose {' or '.join(METHODS)}.")
-    made = METHODS[name](**_chosen(METHODS[name], name, settings))
-    if isinstance(made, CustomizeAVideo) and made.given.strip():
-        return dataclasses.replace(made, given=absolute(made.given))
+    made: Method = with_paths(METHODS[name](**_chosen(METHODS[name], name, settings)), absolute)
     return made
 
 

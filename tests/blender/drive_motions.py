@@ -254,6 +254,19 @@ def placed(job: Any) -> dict[str, Any]:
     return seen
 
 
+def rows() -> list[str]:
+    """What the panel asks for when it is set as each row of the methods' table says, where that differs."""
+    wrong, properties = [], driving.module("properties")
+    values, method = driving.module("backend.api.values"), driving.module("backend.api.settings").Method
+    for name, plain in given["rows"].items():
+        wanted = values.from_plain(method, plain)
+        settings().method = type(wanted).__name__
+        properties.set_values(type(wanted), getattr(settings(), settings().method), wanted)
+        asked = requests.method_of(settings())
+        wrong += [] if asked == wanted else [f"{name}: {asked} in place of {wanted}"]
+    return wrong
+
+
 def asides() -> list[str]:
     strip = strips.active_strip(bpy.context.scene)
     seen = [facts.left_aside(strip)]
@@ -266,6 +279,6 @@ def asides() -> list[str]:
 driving.new_scene()
 told["adding"], told["checkpoints"], told["whose"] = adding(), checkpoints(), whose()
 told["seeds"], told["results"], told["asides"] = seeds(), results(), asides()
-told["rates"] = rates()
+told["rates"], told["rows"] = rates(), rows()
 told["same as the backend's"] = facts.base_of(given["base"], library).architecture
 driving.tell(**told)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.api.values import to_plain
+from backend.bench.rows import ROWS
 from backend.families.weights import fingerprint
 
 from .conftest import Drive
@@ -52,7 +54,9 @@ RATES = {
 def test_motions_are_listed_and_those_of_another_base_are_refused(
     drive: Drive, movie: Path, toy_base: Path
 ) -> None:
-    told = drive("drive_motions.py", movie=str(movie), base=str(toy_base))
+    rows = {name: to_plain(row.method) for name, row in ROWS.items() if row.method}
+    told = drive("drive_motions.py", movie=str(movie), base=str(toy_base), rows=rows)
+    assert told["rows"] == []
     assert told["adding"] == {
         "added": [["Circle", 0.6]],
         "undone": [],

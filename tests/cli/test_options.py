@@ -8,6 +8,7 @@ import pytest
 from backend.api import bases
 from backend.api.protocol import Clip, Finish, Generate, Learn, Rate, Sampling
 from backend.api.settings import CustomizeAVideo
+from backend.bench.rows import ROWS
 from backend.cli import options
 from backend.errors import UserError
 
@@ -187,3 +188,12 @@ def test_a_clip_not_to_be_forgotten_has_its_caption_after_an_equals_sign() -> No
 @pytest.mark.parametrize("name", ["customize-a-video", "vmc", "motion-director", "motion-token"])
 def test_every_method_has_its_name_on_the_command_line(name: str) -> None:
     assert type(options.method(name, ["rank=3"])).__name__.lower() == name.replace("-", "")
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.method])
+def test_every_row_of_the_table_can_be_asked_for(name: str) -> None:
+    wanted = ROWS[name].method
+    plain = type(wanted)()
+    words = {name for name, kind in options.METHODS.items() if isinstance(wanted, kind)}
+    settings = [f"{key}={value}" for key, value in vars(wanted).items() if value != getattr(plain, key)]
+    assert options.method(*words, settings) == wanted
