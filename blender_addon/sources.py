@@ -9,7 +9,7 @@ import bpy
 
 from . import strips
 from .backend.api.protocol import Clip
-from .backend.api.settings import TAKES
+from .backend.api.sense import taken
 from .backend.errors import UserError
 from .properties import METHODS, SOURCES, set_values, values_of
 
@@ -24,9 +24,8 @@ HEADINGS = {
 
 def used(settings: Any) -> tuple[str, ...]:
     """The lists that the chosen method learns from, as it is set."""
-    takes = TAKES.get(METHODS[settings.method], frozenset())
-    forgets = settings.method == "MotionToken" and settings.MotionToken.regularization != "given clips"
-    return tuple(name for name in SOURCES if name in takes and not (name == "regular" and forgets))
+    takes = taken(values_of(METHODS[settings.method], getattr(settings, settings.method)))
+    return tuple(name for name in SOURCES if name in takes)
 
 
 def only_looks(settings: Any) -> bool:

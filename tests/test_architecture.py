@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 BELOW_TASKS = {"backend.methods", "backend.families", "backend.diffusion", "backend.media"}
 API = {"backend.api", "backend.errors"}
-METHODS_SHARE = {"backend.methods.base", "backend.methods.losses", "backend.methods.wording"}
+METHODS_SHARE = {f"backend.methods.{name}" for name in ("absorber", "base", "losses", "wording")}
 
 MAY_IMPORT = {  # file or folder (longest match wins) -> what of ours it may import, with all that is below
     "build.py": {"backend.api.environment", "backend.errors"},

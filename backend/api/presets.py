@@ -23,13 +23,14 @@ from .protocol import Rate
 from .settings import CustomizeAVideo, Method
 from .values import ProtocolError, check, from_plain, limited, to_plain, value
 
-SCHEMA = 4
+SCHEMA = 5
 FILE, REFERENCE = "preset.json", "reference.mp4"
 # schema → what turns its content into that of the next; a released schema is never dropped.
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda content: content,  # 2 only says more: motions made elsewhere
     2: lambda content: content,  # and 3: checkpoints
     3: lambda content: content,  # and 4: β of every method
+    4: lambda content: content,  # and 5: the absorber of VMC
 }
 
 Kind = Literal[Whose, "style"]

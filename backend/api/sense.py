@@ -7,31 +7,31 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import UserError
-from .settings import CustomizeAVideo, Method, MotionDirector, MotionToken, resolved
+from .settings import Absorbing, CustomizeAVideo, Method, MotionDirector, MotionToken, Vmc, resolved
 
 # What MotionDirector's temporal path alone reads, of what may be left open.
 OF_MOTION = ("loss", "compare", "beta", "layers", "rank", "alpha", "learning_rate", "coarse", "follow")
 NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     (
-        CustomizeAVideo,
+        Absorbing,
         lambda s: s.absorber == "given" and not s.given.strip(),
         "The absorber is to be a given one, and none is given.",
         "Name a LoRA, a textual inversion, a UNet or a looks folder, or choose another absorber.",
     ),
     (
-        CustomizeAVideo,
+        Absorbing,
         lambda s: s.absorber != "given" and bool(s.given.strip()),
         "An absorber is given, and another one is to be learned.",
         "Choose the absorber “given”, or name none.",
     ),
     (
-        CustomizeAVideo,
+        Absorbing,
         lambda s: s.keep_absorber and s.absorber in ("given", "none"),
         "No absorber is learned that could be kept.",
         "Choose an absorber that learns, or do not keep it.",
     ),
     (
-        CustomizeAVideo,
+        Absorbing,
         lambda s: s.absorber not in ("given", "none") and s.absorber_share == 0.0,
         "The absorber is to learn, and for no step.",
         "Give it a share of the steps, or choose the absorber “none”.",
@@ -43,22 +43,28 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         "Choose the placement “temporal” or “both”, or leave the layers to the base.",
     ),
     (
-        CustomizeAVideo,
+        Absorbing,
         lambda s: bool(s.absorber_words.strip()) and s.absorber not in ("textual inversion", "both"),
         "There are words for a textual inversion, and the absorber has none.",
         "Choose the absorber “textual inversion” or “both”, or leave its words empty.",
     ),
     (
-        CustomizeAVideo,
+        Absorbing,
         lambda s: bool(s.absorber_words.strip()) and not 2 <= len(s.absorber_words.split()) <= 6,
         "A textual inversion starts from 2 to 6 words.",
         "Choose the few words that describe best what is seen.",
     ),
     (
-        CustomizeAVideo,
+        Absorbing,
         lambda s: s.crop_low > s.crop_high,
         "The smallest crop is larger than the largest.",
         "Choose a smallest crop below the largest.",
+    ),
+    (
+        Vmc,
+        lambda s: s.caption == "motion only" and s.absorber in ("textual inversion", "both"),
+        "The new word that absorbs the looks stands in a caption without any.",
+        "Choose the caption “without looks” or “whole”, or the absorber “spatial LoRA”.",
     ),
     (
         MotionDirector,
@@ -103,6 +109,23 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         "Choose another loss, or leave it to the base.",
     ),
 )
+
+
+def taken(method: Method) -> frozenset[str]:
+    """What a method learns from besides one clip, as it is set: "clips", "stills", "regular".
+
+    A given absorber acts in every step; clips that keep the base from forgetting are learned without one.
+    """
+    match method:
+        case MotionDirector(learns="looks"):
+            return frozenset({"clips", "stills"})
+        case MotionToken(regularization="given clips") | MotionDirector():
+            return frozenset({"clips", "stills", "regular"})
+        case MotionToken():
+            return frozenset({"clips", "stills"})
+        case Absorbing(absorber="given"):
+            return frozenset({"clips"})
+    return frozenset({"clips", "regular"})
 
 
 def check_sense(method: Method) -> None:

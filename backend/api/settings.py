@@ -17,6 +17,7 @@ Layers = Literal["qk", "qkv", "attention", "attention+ff", "attention+ff+conv", 
 Loss = Literal["mse", "mse + debiased", "motion cosine", "motion l2"]
 Wording = Literal["without looks", "motion only", "whole"]
 Compare = Literal["noise", "clip", "prediction"]
+Absorber = Literal["spatial LoRA", "textual inversion", "both", "given", "none"]
 Steps = Mapping[str, int]  # quality → learning steps
 
 
@@ -78,6 +79,11 @@ def follow_(paper: float) -> Any:
     return limited(None, 0.0, 1.0, help, paper=paper)
 
 
+def absorber_(default: Absorber) -> Any:
+    help = "What soaks up the looks of the clip, so that the motion is learned without them"
+    return described(default, help)
+
+
 def variants_(paper: int) -> Any:
     help = "Versions of each clip to learn from, cropped and coloured differently; 1 is the clip as it is"
     return limited(None, 1, 64, help, paper=paper)
@@ -87,12 +93,10 @@ def variants_(paper: int) -> Any:
 
 
 @value
-class CustomizeAVideo:
-    """Customize-A-Video (Ren et al., arXiv 2402.14780): T-LoRA with an appearance absorber."""
+class Absorbing:
+    """What an appearance absorber is told (Customize-A-Video), by whichever method has one."""
 
-    absorber: Literal["spatial LoRA", "textual inversion", "both", "given", "none"] = described(
-        "spatial LoRA", "What soaks up the looks of the clip, so that the motion is learned without them"
-    )
+    absorber: Absorber = absorber_("none")
     given: str = described(
         "",
         "Of a given absorber: a motion's looks folder, a spatial LoRA, a textual inversion, or a UNet folder",
@@ -104,13 +108,6 @@ class CustomizeAVideo:
     absorber_words: str = described(
         "", "Words that textual inversion starts from, 2 to 6; the looks' own when empty"
     )
-    placement: Literal["temporal", "spatial", "both"] = described(
-        "temporal", "Where the LoRA sits that is kept; all but temporal are for comparison"
-    )
-    layers: Layers | None = layers_("attention")
-    rank: int | None = rank_(4)
-    alpha: float | None = alpha_(1.0)
-    learning_rate: float | None = rate_(5e-4)
     absorber_rank: int | None = limited(None, 1, 128, "Rank of the absorber", paper=1)
     absorber_alpha: float | None = limited(None, 0.01, 16, "Absorber acts with this factor", paper=0.5)
     absorber_learning_rate: float | None = limited(
@@ -127,9 +124,23 @@ class CustomizeAVideo:
         "Absorber steps, as a share of the motion's steps",
         paper=0.5,
     )
-    rate_falls: float | None = falls_(0.0)
     crop_low: float = limited(0.33, 0.1, 1.0, "Smallest random crop, as a share of the frame")
     crop_high: float = limited(0.67, 0.1, 1.0, "Largest random crop, as a share of the frame")
+
+
+@value
+class CustomizeAVideo(Absorbing):
+    """Customize-A-Video (Ren et al., arXiv 2402.14780): T-LoRA with an appearance absorber."""
+
+    absorber: Absorber = absorber_("spatial LoRA")
+    placement: Literal["temporal", "spatial", "both"] = described(
+        "temporal", "Where the LoRA sits that is kept; all but temporal are for comparison"
+    )
+    layers: Layers | None = layers_("attention")
+    rank: int | None = rank_(4)
+    alpha: float | None = alpha_(1.0)
+    learning_rate: float | None = rate_(5e-4)
+    rate_falls: float | None = falls_(0.0)
     coarse: float | None = coarse_(0.0)
     loss: Loss | None = loss_("mse")
     compare: Compare | None = compare_("noise")
@@ -139,7 +150,7 @@ class CustomizeAVideo:
 
 
 @value
-class Vmc:
+class Vmc(Absorbing):
     """VMC (Jeong et al., arXiv 2312.00845): motion distilled from the residuals between frames."""
 
     loss: Loss | None = loss_("motion cosine")
@@ -221,11 +232,6 @@ STEPS: Mapping[type, Callable[[int], Steps]] = {
         {"draft": 50, "normal": 100, "best": 150} if clips < 2 else {"draft": 300, "normal": 400, "best": 500}
     ),
     MotionToken: lambda clips: {"draft": 300, "normal": 1000, "best": 3000},
-}
-
-TAKES: Mapping[type, frozenset[str]] = {  # method → what it learns from besides one clip
-    MotionDirector: frozenset({"clips", "stills"}),
-    MotionToken: frozenset({"clips", "stills", "regular"}),
 }
 
 

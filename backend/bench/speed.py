@@ -47,7 +47,7 @@ def main() -> None:
         job="bench", clips=(Clip(path=str(reference_in(Path(folder))), looks=LOOKS),), motion=MOTION, out=""
     )
     family = open_base(base, Compute(), run)
-    own = family.profile.learn.get("CustomizeAVideo", {})
+    own = family.profile.own(CustomizeAVideo)
     request = replace(request, method=resolved(CustomizeAVideo(), own))
     measure = {"learn": measure_learning, "generate": measure_generating}[what]
     print(json.dumps(measure(request, family, run, way == "plain", int(steps))))

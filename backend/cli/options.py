@@ -26,7 +26,7 @@ from backend.api.protocol import (
     Sampling,
     encode,
 )
-from backend.api.settings import CustomizeAVideo, Method
+from backend.api.settings import Absorbing, Method
 from backend.api.values import ProtocolError, from_plain, with_paths
 from backend.errors import UserError
 
@@ -233,7 +233,7 @@ def _read_by(request: Request) -> list[Path]:
     if not isinstance(request, Learn):
         return []
     clips = [Path(clip.path) for clip in (*request.clips, *request.stills, *request.regular)]
-    given = request.method.given if isinstance(request.method, CustomizeAVideo) else ""
+    given = request.method.given if isinstance(request.method, Absorbing) else ""
     models = [Path(place) for place in (request.base, given) if os.path.isabs(place)]
     # The parts of a pipeline, and the weights of a motion's looks, lie one folder down.
     inside = [path for folder in models for depth in ("*", "*/*") for path in sorted(folder.glob(depth))]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from backend.api.protocol import Stacking
-from backend.api.settings import Method
+from backend.api.settings import Absorbing, CustomizeAVideo, Method
 from backend.api.values import check, from_plain
 from backend.errors import UserError
 
@@ -33,6 +33,12 @@ class Profile:
     version: int = 0
     steps: dict[str, int] = field(default_factory=lambda: dict(STEPS))  # by quality
     learn: dict[str, dict[str, Any]] = field(default_factory=dict)  # method → settings
+
+    def own(self, method: type) -> dict[str, Any]:
+        """The base's own values for a method; for an absorber, wherever it acts, those for Customize-A-Video's."""
+        absorbers = {f.name for f in fields(Absorbing)} if issubclass(method, Absorbing) else set()
+        known = self.learn.get(CustomizeAVideo.__name__, {}).items()
+        return {k: v for k, v in known if k in absorbers} | self.learn.get(method.__name__, {})
 
 
 KNOWN = {

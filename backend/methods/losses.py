@@ -4,6 +4,7 @@ Shapes: B batch, C latent channels, F frames, h×w latent size. ε noise, ε_θ 
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,18 @@ def compared(what: Compare, path: NoisePath, n: Noised, output: Tensor) -> tuple
             return path.to_x0(n.x_t, output, n.t), path.to_x0(n.x_t, n.target, n.t)
         case "prediction":
             return output, n.target
+
+
+def regularized(step: Step, coarse: float) -> Iterator[Tensor]:
+    """The loss of one clip of a related motion under its own caption, where there are any, so that the base
+    does not forget those (Materzynska et al., Eq. 3): it weighs as much as the clip beside it, and nothing
+    but the motion acts."""
+    if not step.regular:
+        return
+    other = step.regular[step.pick(step.regular)]
+    with step.learning("motion"):
+        n = step.noised(step.clip(other), coarse)
+        yield mse_loss(step.predict(n, step.text(other)), n.target)
 
 
 @dataclass(frozen=True)

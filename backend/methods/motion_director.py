@@ -10,7 +10,8 @@ be kept, to mix one clip's (or stills') looks with another's motion.
 
 Differs from the paper: by default a fifth of the steps run without the spatial LoRA and without its loss
 (the 20 % rule of the released code; `spatial_rest` 0 is the paper); both paths draw their own noise and
-timestep; plain MSE compares the base's own prediction, the debiased loss the noise.
+timestep; plain MSE compares the base's own prediction, the debiased loss the noise; clips of related motions
+may be learned beside it (`losses.regularized`).
 Differs from the authors' code: no dropout of 0.1 in the LoRAs, as all randomness comes from one generator;
 the base's own guidance and steps when sampling instead of 12 and 30; the start of new clips is inverted
 on the timesteps they are sampled on.
@@ -23,7 +24,7 @@ from torch.nn.functional import mse_loss
 
 from backend.api.settings import MotionDirector, chosen
 from backend.methods.base import TEMPORAL, Adapter, Beside, Example, Material, Method, Stage, Step
-from backend.methods.losses import ClipLoss
+from backend.methods.losses import ClipLoss, regularized
 
 SPATIAL = ("spatial self-attention", "spatial ff")  # never cross-attention: what words mean stays
 STILLS = "looks of stills"
@@ -65,6 +66,7 @@ class DualPath(Method):
         with step.learning("motion", act=() if rests else (looks,)):
             n = step.noised(step.clip(example), self.coarse)
             yield self.loss(step, n, step.predict(n, step.text(example)))  # Eq. 7
+        yield from regularized(step, self.coarse)
         if step.stills:
             yield from self.frame_loss(step, step.stills[step.pick(step.stills)], STILLS)
 

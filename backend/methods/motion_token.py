@@ -23,7 +23,7 @@ from torch.nn.functional import mse_loss
 
 from backend.api.settings import MotionToken, chosen
 from backend.methods.base import TEMPORAL, Adapter, Beside, Material, Method, NewWord, Stage, Step
-from backend.methods.losses import ClipLoss
+from backend.methods.losses import ClipLoss, regularized
 from backend.methods.wording import captioned, without_looks
 
 PLACEHOLDER = "V*"  # in the words of a motion, for the rare token
@@ -90,10 +90,7 @@ class RareToken(Method):
         with step.learning("motion", act=act):
             n = step.noised(step.clip(example), self.coarse)
             yield self.loss(step, n, step.predict(n, step.text(example)))  # Eq. 2
-            if step.regular:
-                other = step.regular[step.pick(step.regular)]
-                n = step.noised(step.clip(other), self.coarse)
-                yield mse_loss(step.predict(n, step.text(other)), n.target)  # Eq. 3
+        yield from regularized(step, self.coarse)  # Eq. 3
 
     def joint_losses(self, step: Step) -> Iterator[Tensor]:
         """A clip or a still, which is a clip of one frame in which only spatial layers learn."""

@@ -164,11 +164,12 @@ class Learning:
 
         In 16 bits it is added beside the layers instead: a gentle absorber's change is smaller than half a
         unit in the weights' last place, and merging would round most of it away. (One made elsewhere is
-        merged all the same: its ranks may differ from layer to layer.)
+        merged all the same: its ranks may differ from layer to layer.) So it is where regularization clips
+        are learned without it.
         """
         given = [self.given.lora] if "given" in stage.act and self.given.lora else []
         adapters = [self.adapters[name] for name in stage.act if name in self.adapters]
-        if self.family.plan.dtype is torch.float32:
+        if self.family.plan.dtype is torch.float32 and not self.prepared.regular:
             return given + [Lora(self.learned[a.name], a.scale) for a in adapters]
         for adapter in adapters:
             self._add(adapter)

@@ -18,7 +18,7 @@ from backend.errors import UserError
 from backend.families.base import Family
 from backend.families.lora_files import PICKLED, read_lora_file
 from backend.families.whole_unet import read_looks, unet_folder
-from backend.methods.customize_a_video import WORD
+from backend.methods.absorber import WORD
 from backend.tasks.bases import load_motion
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.api.protocol import Learn
-from backend.api.sense import check_sense
-from backend.api.settings import STEPS, TAKES, CustomizeAVideo, MotionDirector, resolved
+from backend.api.sense import check_sense, taken
+from backend.api.settings import STEPS, Absorbing, MotionDirector, resolved
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.methods import METHODS
@@ -30,11 +30,11 @@ def learn(request: Learn, run: Run) -> Result:
     """
     check_material(request)
     check_sense(request.method)
+    check_taken(request)
     family = open_base(request.base, request.compute, run)
     request = settled(request, family)
     given = given_absorber(request, family)
     method = build_method(request, given)
-    check_taken(request)
     places(method, Path(request.out))
     request = replace(
         request,
@@ -65,8 +65,7 @@ def check_material(request: Learn) -> None:
 def check_taken(request: Learn) -> None:
     """Raises UserError for what is given and would not be used."""
     name = str(type(request.method).__doc__).split(" (")[0]
-    takes = TAKES.get(type(request.method), frozenset())
-    wants = getattr(request.method, "regularization", "given clips") == "given clips"
+    takes = taken(request.method)
     if request.stills and "stills" not in takes:
         raise UserError(f"{name} learns nothing from stills.", "Leave them out, or use another method.")
     absorber = getattr(request.method, "absorber", "none")
@@ -75,17 +74,17 @@ def check_taken(request: Learn) -> None:
             "Textual inversion learns one clip's looks, and there are several clips.",
             "Choose the absorber “spatial LoRA”, or learn from one clip.",
         )
-    if request.regular and not ("regular" in takes and wants):
+    if request.regular and "regular" not in takes:
         raise UserError(
-            f"Regularization clips are given, and {name} is not to use them.",
-            "Leave them out, or choose the motion token with “given clips”.",
+            f"Regularization clips are given, and {name} is not to use them as it is set.",
+            "Leave them out, or let it learn a motion with “given clips” and no absorber that is given.",
         )
 
 
 def settled(request: Learn, family: Family) -> Learn:
     """The request with nothing left open: the base's own values, else the paper's."""
     kind, profile = type(request.method), family.profile
-    own = profile.learn.get(kind.__name__, {})
+    own = profile.own(kind)
     paper = STEPS[kind](len(request.clips)) if kind in STEPS else profile.steps
     steps = request.steps or own.get("steps", paper)[request.quality]
     looks = [clip.looks.strip() for clip in (*request.clips, *request.stills)]
@@ -95,7 +94,7 @@ def settled(request: Learn, family: Family) -> Learn:
 
 def given_absorber(request: Learn, family: Family) -> Given:
     match request.method:
-        case CustomizeAVideo(absorber="given", given=place):
+        case Absorbing(absorber="given", given=place):
             return read_given(place, family)
     return NOTHING
 

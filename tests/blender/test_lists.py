@@ -55,9 +55,9 @@ def test_a_strength_is_keyframed_looks_act_and_lists_are_sent_where_the_method_u
 def lists_are_sent(seen: dict[str, object]) -> None:
     assert seen == {
         "used": {
-            "CustomizeAVideo": [],
-            "Vmc": [],
-            "MotionDirector": ["clips", "stills"],
+            "CustomizeAVideo": ["clips", "regular"],
+            "Vmc": ["clips", "regular"],
+            "MotionDirector": ["clips", "stills", "regular"],
             "MotionToken": ["clips", "stills", "regular"],
             "sampled": ["clips", "stills"],
         },
@@ -65,8 +65,8 @@ def lists_are_sent(seen: dict[str, object]) -> None:
         "mute": "Say in words what movie.mp4 shows",
         "can learn": "",
         "token": {"clips": [MOVIE, FILE], "stills": [STILL], "regular": [RELATED]},
-        "director": {"clips": [MOVIE, FILE], "stills": [STILL], "regular": []},
-        "vmc": {"clips": [MOVIE], "stills": [], "regular": []},
+        "director": {"clips": [MOVIE, FILE], "stills": [STILL], "regular": [RELATED]},
+        "vmc": {"clips": [MOVIE, FILE], "stills": [], "regular": [RELATED]},
         "a file beside the shot": "looks.safetensors",
         "is chosen in a browser": "FILE_PATH",
         "stills alone": ["", {"clips": [], "stills": [STILL], "regular": []}],

@@ -1,11 +1,17 @@
 """VMC: what learns, under which words, and with which loss."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from diffusers import UNet3DConditionModel
 
-from backend.api.settings import STEPS, Vmc, resolved
+from backend.api.sense import check_sense
+from backend.api.settings import STEPS, CustomizeAVideo, MotionDirector, Vmc, resolved
+from backend.errors import UserError
+from backend.families.profile import Profile
 from backend.families.unet3d import LAYERS
+from backend.methods import METHODS
 from backend.methods.base import Material
 from backend.methods.losses import motion_cosine, motion_l2
 from backend.methods.vmc import MotionDistillation
@@ -35,6 +41,32 @@ def test_the_layers_have_the_papers_number_of_weights():
     found = {n: m.weight.numel() for n, m in unet.named_modules() if re.fullmatch(LAYERS["temporal qkv"], n)}
     before = sum(count for n, count in found.items() if n.startswith("transformer_in."))
     assert (sum(found.values()) - before, before) == (74_342_400, 1_572_864)
+
+
+def test_an_absorber_may_act_beside_it_with_the_bases_own_values():
+    asked = Vmc(absorber="both", absorber_words="red ball")
+    own = Profile(name="", learn={"CustomizeAVideo": {"absorber_rank": 2, "rank": 7}}).own(Vmc)
+    absorbing = MotionDistillation(resolved(asked, own), Material())
+    (absorb, learn), (absorber, motion) = absorbing.stages(10), absorbing.adapters
+    assert (absorb.learn, absorb.act) == ({"absorber": 5e-5, "looks": 5e-5}, ())
+    assert (learn.learn, learn.act) == ({"motion": 1e-4}, ("absorber", "looks"))
+    assert (absorber.rank, motion.rank) == (2, 16)
+    assert absorbing.caption("a red ball over a green field", "rolling") == "<looks> rolling"
+    check_sense(asked)
+    with pytest.raises(UserError, match="in a caption without any"):
+        check_sense(Vmc(absorber="both", caption="motion only"))
+
+
+@pytest.mark.parametrize("kind", [Vmc, CustomizeAVideo, MotionDirector])
+def test_clips_of_related_motions_have_a_loss_of_their_own(kind):
+    """Of all that learn one clip's motion: mean (ε − ε_θ)² under their own words, beside the others."""
+    guess, other = Guess(0.5), replace(EXAMPLE, text=torch.full((1, 6, 7), 9.0))
+    (*_, stage) = METHODS[kind](resolved(kind(), {}), Material(regular=1)).stages(10)
+    *alone, regular = losses(stage, guess, regular=[other])
+    shape, text, bypassed = guess.seen[-1]
+    assert (shape, text, bypassed) == (tuple(EXAMPLE.latents.shape), 9.0, False)
+    torch.testing.assert_close(regular, (guess.noise[-1] - 0.5).square().mean())
+    assert len(alone) == len(losses(stage, Guess(0.5))) > 0
 
 
 @pytest.mark.parametrize(("loss", "formula"), [("motion cosine", motion_cosine), ("motion l2", motion_l2)])

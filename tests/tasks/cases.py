@@ -30,9 +30,10 @@ CASES = {
     "coupled": Case(CustomizeAVideo(absorber="none", placement="both", variants=2, **FAST)),
     "vmc": Case(Vmc(**FAST)),
     "vmc, Eq. 16": Case(Vmc(loss="motion l2", **FAST)),
+    "vmc with an absorber": Case(Vmc(absorber="both", **ABSORBING), ("regular",)),
     "motion director": Case(MotionDirector(spatial_learning_rate=0.01, keep_looks=True, **FAST), outputs=2),
     "motion director with stills": Case(
-        MotionDirector(spatial_learning_rate=0.01, rank=4, **FAST), ("stills",), outputs=2
+        MotionDirector(spatial_learning_rate=0.01, rank=4, **FAST), ("stills", "regular"), outputs=2
     ),
     "looks alone": Case(MotionDirector(learns="looks", spatial_learning_rate=0.01)),
     "motion token": Case(MotionToken(variants=2, rank=4, **FAST), ("regular",)),

@@ -142,8 +142,9 @@ def still(folder: Path) -> Clip:
     [
         (CustomizeAVideo(), "stills", "Customize-A-Video learns nothing from stills"),
         (Vmc(), "stills", "VMC learns nothing from stills"),
-        (MotionDirector(), "regular", "MotionDirector is not to use them"),
-        (MotionToken(regularization="none"), "regular", "Motion token is not to use them"),
+        (MotionDirector(learns="looks"), "regular", "MotionDirector is not to use them as it is set"),
+        (MotionToken(regularization="none"), "regular", "Motion token is not to use them as it is set"),
+        (Vmc(absorber="given", given="looks.bin"), "regular", "VMC is not to use them as it is set"),
         (CustomizeAVideo(absorber="textual inversion"), "no looks", "Nothing is said of what is seen"),
         (MotionDirector(), "no clips", "no clip to learn from"),
     ],

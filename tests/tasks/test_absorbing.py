@@ -1,0 +1,62 @@
+"""How an absorber acts while the motion learns beside it."""
+
+import torch
+from torch import Tensor
+
+from backend.api.protocol import Learn
+from backend.api.settings import CustomizeAVideo, resolved
+from backend.diffusion.adapters import lora_parameters, remove_loras
+from backend.families.unet3d import UNet3D
+from backend.methods.base import Example, Material
+from backend.methods.customize_a_video import TemporalLora
+from backend.tasks.course import Learning
+from backend.tasks.prepare import Prepared, seeded
+from tests.conftest import quiet_run
+
+
+def test_beside_half_precision_weights_a_gentle_absorber_acts_as_it_was_learned(toy_base, tmp_path):
+    """Merged into bf16 weights a change below half a unit in the last place is gone; beside it is not."""
+    family = UNet3D(toy_base, "toy", device="cpu", precision="bf16")
+    method = TemporalLora(resolved(CustomizeAVideo(), {}), Material())
+    task = Learning(
+        Learn(job="", clips=(), motion="", out=""), family, method, Prepared([], "", ()), quiet_run(tmp_path)
+    )
+    absorber = method.adapters[0]
+    task._add(absorber)
+    task.learned["absorber"] = {
+        k: p.detach() + 1e-3 for k, p in lora_parameters(family.denoiser, "absorber").items()
+    }
+    remove_loras(family.denoiser)
+    assert task._acting(method.stages(1)[1]) == []
+    assert lora_parameters(family.denoiser, "absorber")
+
+
+def test_clips_of_related_motions_are_learned_without_the_absorber(toy_base, tmp_path):
+    """It acts in the clip's loss, and in theirs the base predicts as if there were none."""
+    family = UNet3D(toy_base, "toy", device="cpu", precision="fp32")
+    method = TemporalLora(resolved(CustomizeAVideo(), {}), Material())
+    x, text = torch.randn(1, family.latent_channels, 2, 4, 4), family.embed(["a ball"])
+    example = Example(x, x[:0], text, text)
+    prepared = Prepared([example], "", (), regular=[example])
+    asked = Learn(job="", clips=(), motion="", out="")
+    task = Learning(asked, family, method, prepared, quiet_run(tmp_path))
+    for adapter in method.adapters:
+        task._add(adapter)
+    task.learned["absorber"] = {
+        k: p.detach() + 0.3 for k, p in lora_parameters(family.denoiser, "absorber").items()
+    }
+    remove_loras(family.denoiser)
+    task._add(method.adapters[-1])
+    plain = family.predict(x, torch.tensor([500]), text)
+    assert task._acting(method.stages(1)[1]) == []  # merged, it would act in both
+    step, seen = prepared.step(family, seeded(0), None), []
+    predict = family.predict
+
+    def noted(*given: Tensor) -> Tensor:
+        seen.append(predict(x, torch.tensor([500]), text))
+        return predict(*given)
+
+    family.predict = noted
+    assert len(list(method.losses(step))) == 2
+    assert not torch.allclose(seen[0], plain, atol=1e-3)
+    torch.testing.assert_close(seen[1], plain)
