@@ -35,7 +35,7 @@ class Profile:
     learn: dict[str, dict[str, Any]] = field(default_factory=dict)  # method → settings
 
     def own(self, method: type) -> dict[str, Any]:
-        """The base's own values for a method; for an absorber, wherever it acts, those for Customize-A-Video's."""
+        """The base's own values for a method; for any absorber those for Customize-A-Video's."""
         absorbers = {f.name for f in fields(Absorbing)} if issubclass(method, Absorbing) else set()
         known = self.learn.get(CustomizeAVideo.__name__, {}).items()
         return {k: v for k, v in known if k in absorbers} | self.learn.get(method.__name__, {})
