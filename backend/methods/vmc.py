@@ -17,7 +17,7 @@ Differs from the authors' code: that takes absolute values of both residuals and
 which cannot tell a motion from its reverse; it inverts with a scheduler other than the base's own.
 """
 
-from backend.api.settings import Vmc, chosen
+from backend.api.settings import Vmc, Wording, chosen
 from backend.methods.absorber import WORD, AbsorbingMethod
 from backend.methods.base import TEMPORAL, Material
 from backend.methods.wording import captioned
@@ -27,7 +27,7 @@ class MotionDistillation(AbsorbingMethod):
     clip_gradient = 1.0
 
     def __init__(self, settings: Vmc, material: Material) -> None:
-        self.wording = chosen(settings.caption)
+        self.wording: Wording = chosen(settings.caption)
         super().__init__(settings, material, TEMPORAL[chosen(settings.layers)])
 
     def caption(self, looks: str, motion: str) -> str:
