@@ -4,7 +4,7 @@ from typing import Any
 
 from bpy.types import UIList
 
-from . import sources, strips
+from . import sources
 from .drawing import wrapped
 from .panels import Tab
 
@@ -22,12 +22,7 @@ class RESTAGE_UL_sources(UIList):  # type: ignore[misc]
 
 
 class RESTAGE_PT_learn_sources(Tab):
-    bl_label, bl_parent_id = "More to learn from", "RESTAGE_PT_learn"
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        scene = strips.shown_scene(context)
-        return bool(scene and sources.used(scene.restage))
+    bl_label, bl_parent_id, bl_options = "More to learn from", "RESTAGE_PT_learn", {"DEFAULT_CLOSED"}
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         settings = scene.restage

@@ -41,7 +41,7 @@ def listed(settings: Any) -> bool:
 def why_not(settings: Any) -> str:
     """Why the lists cannot be learned from, in a sentence; nothing when they can. For `poll`."""
     mute = [row.title for row in settings.regular if not row.looks.strip()]
-    return f"Say in words what {mute[0]} shows" if "regular" in used(settings) and mute else ""
+    return f"Say in words what {mute[0]} shows" if mute and "regular" in used(settings) else ""
 
 
 def given(settings: Any, active: Clip | None) -> dict[str, tuple[Clip, ...]]:

@@ -11,6 +11,10 @@ from .settings import Absorbing, CustomizeAVideo, Method, MotionDirector, Motion
 
 # What MotionDirector's temporal path alone reads, of what may be left open.
 OF_MOTION = ("loss", "compare", "beta", "layers", "rank", "alpha", "learning_rate", "coarse", "follow")
+NO_PLACE = (
+    "The new word that absorbs the looks has no place in a caption of the motion alone.",
+    "Choose another caption, or the absorber “spatial LoRA”.",
+)
 NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     (
         Absorbing,
@@ -63,8 +67,7 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     (
         Vmc,
         lambda s: s.caption == "motion only" and s.absorber in ("textual inversion", "both"),
-        "The new word that absorbs the looks stands in a caption without any.",
-        "Choose the caption “without looks” or “whole”, or the absorber “spatial LoRA”.",
+        *NO_PLACE,
     ),
     (
         MotionDirector,
@@ -114,7 +117,8 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
 def taken(method: Method) -> frozenset[str]:
     """What a method learns from besides one clip, as it is set: "clips", "stills", "regular".
 
-    A given absorber acts in every step; clips that keep the base from forgetting are learned without one.
+    A given absorber acts in every step; clips that keep the base from forgetting are learned without one. A
+    new word stands for one clip's looks.
     """
     match method:
         case MotionDirector(learns="looks"):
@@ -125,6 +129,8 @@ def taken(method: Method) -> frozenset[str]:
             return frozenset({"clips", "stills"})
         case Absorbing(absorber="given"):
             return frozenset({"clips"})
+        case Absorbing(absorber="textual inversion" | "both"):
+            return frozenset({"regular"})
     return frozenset({"clips", "regular"})
 
 

@@ -50,7 +50,7 @@ class Absorber:
         self.beside: tuple[Beside, ...] = ()
         if s.keep_absorber and self.learns:
             word = self.words[0].name if self.words else ""
-            self.beside = (Beside("".join(self.loras), word, material.looks[0]),)
+            self.beside = (Beside("".join(self.loras), word, ", ".join(dict.fromkeys(material.looks))),)
 
     def stages(self, steps: int) -> tuple[Stage, ...]:
         """What comes before `steps` steps of the motion: one stage, or none."""
@@ -77,7 +77,8 @@ class AbsorbingMethod(Method):
     def __init__(self, settings: CustomizeAVideo | Vmc, material: Material, layers: tuple[str, ...]) -> None:
         s = settings
         self.learning_rate, self.coarse = chosen(s.learning_rate), chosen(s.coarse)
-        self.follow, self.rate_falls = chosen(s.follow), chosen(s.rate_falls)
+        self.follow = chosen(s.follow) if len(material.looks) == 1 else 0.0  # which clip's, of several?
+        self.rate_falls = chosen(s.rate_falls)
         self.loss = ClipLoss(chosen(s.loss), chosen(s.compare), chosen(s.beta))
         self.absorber = absorber = Absorber(s, material)
         motion = Adapter("motion", layers, chosen(s.rank), chosen(s.alpha))

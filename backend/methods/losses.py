@@ -4,7 +4,7 @@ Shapes: B batch, C latent channels, F frames, h×w latent size. ε noise, ε_θ 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -59,14 +59,14 @@ def compared(what: Compare, path: NoisePath, n: Noised, output: Tensor) -> tuple
             return output, n.target
 
 
-def regularized(step: Step, coarse: float) -> Iterator[Tensor]:
+def regularized(step: Step, coarse: float, act: Sequence[str] = ()) -> Iterator[Tensor]:
     """The loss of one clip of a related motion under its own caption, where there are any, so that the base
-    does not forget those (Materzynska et al., Eq. 3): it weighs as much as the clip beside it, and nothing
-    but the motion acts."""
+    does not forget those (Materzynska et al., Eq. 3): one a step, unweighted. Beside the motion only
+    `act` acts, so that no absorber does."""
     if not step.regular:
         return
     other = step.regular[step.pick(step.regular)]
-    with step.learning("motion"):
+    with step.learning("motion", act=act):
         n = step.noised(step.clip(other), coarse)
         yield mse_loss(step.predict(n, step.text(other)), n.target)
 

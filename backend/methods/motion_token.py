@@ -90,7 +90,7 @@ class RareToken(Method):
         with step.learning("motion", act=act):
             n = step.noised(step.clip(example), self.coarse)
             yield self.loss(step, n, step.predict(n, step.text(example)))  # Eq. 2
-        yield from regularized(step, self.coarse)  # Eq. 3
+        yield from regularized(step, self.coarse, act)  # Eq. 3
 
     def joint_losses(self, step: Step) -> Iterator[Tensor]:
         """A clip or a still, which is a clip of one frame in which only spatial layers learn."""

@@ -11,8 +11,9 @@ New clips start from the reference's DDIM-inverted latent.
 Differs from the paper: a LoRA on the matrices that it changes in full, which makes a small preset out of
 74 million weights; Eq. 16 without its factor, as in its own ablation; on a base that predicts v, ε is
 computed from v; the caption loses what describes the subject too, not only the background. The cascade
-that follows (more frames, larger ones) is not learned here. An absorber may act beside it, and clips of
-related motions may be learned with it, which are other papers' (`absorber.py`, `losses.regularized`).
+that follows (more frames, larger ones) is not learned here. An absorber may act beside it (a new word
+then stands for all looks, whatever the caption), and clips of related motions may be learned with it; these
+are other papers' (`absorber.py`, `losses.regularized`).
 Differs from the authors' code: that takes absolute values of both residuals and the cosine along frames,
 which cannot tell a motion from its reverse; it inverts with a scheduler other than the base's own.
 """

@@ -163,9 +163,9 @@ class Learning:
         """What acts without learning, to be merged, where it then costs nothing a step.
 
         In 16 bits it is added beside the layers instead: a gentle absorber's change is smaller than half a
-        unit in the weights' last place, and merging would round most of it away. (One made elsewhere is
-        merged all the same: its ranks may differ from layer to layer.) So it is where regularization clips
-        are learned without it.
+        unit in the weights' last place, and merging would round most of it away. So it is beside
+        regularization clips, which are learned without it. (One made elsewhere is merged all the same: its
+        ranks may differ from layer to layer.)
         """
         given = [self.given.lora] if "given" in stage.act and self.given.lora else []
         adapters = [self.adapters[name] for name in stage.act if name in self.adapters]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.api.protocol import Learn
-from backend.api.sense import check_sense, taken
+from backend.api.sense import NO_PLACE, check_sense, taken
 from backend.api.settings import STEPS, Absorbing, MotionDirector, resolved
 from backend.errors import UserError
 from backend.families.base import Family
@@ -20,6 +20,11 @@ from backend.tasks.prepare import prepare
 from backend.tasks.prompted import with_token
 from backend.tasks.regular import with_sampled
 from backend.tasks.run import Result, Run
+
+ONE_CLIP = (
+    "A textual inversion stands for one clip's looks, and there are several clips.",
+    "Choose the absorber “spatial LoRA”, or learn from one clip.",
+)
 
 
 def learn(request: Learn, run: Run) -> Result:
@@ -68,12 +73,8 @@ def check_taken(request: Learn) -> None:
     takes = taken(request.method)
     if request.stills and "stills" not in takes:
         raise UserError(f"{name} learns nothing from stills.", "Leave them out, or use another method.")
-    absorber = getattr(request.method, "absorber", "none")
-    if len(request.clips) > 1 and absorber in ("textual inversion", "both"):
-        raise UserError(
-            "Textual inversion learns one clip's looks, and there are several clips.",
-            "Choose the absorber “spatial LoRA”, or learn from one clip.",
-        )
+    if len(request.clips) > 1 and "clips" not in takes:
+        raise UserError(*ONE_CLIP)
     if request.regular and "regular" not in takes:
         raise UserError(
             f"Regularization clips are given, and {name} is not to use them as it is set.",
@@ -100,7 +101,9 @@ def given_absorber(request: Learn, family: Family) -> Given:
 
 
 def build_method(request: Learn, given: Given) -> Method:
-    """Raises UserError when a new word has nothing to start from."""
+    """Raises UserError when a new word has nothing to start from, or an absorber's no place in captions."""
+    if given.vectors and len(request.clips) > 1:
+        raise UserError(*ONE_CLIP)
     material = Material(
         looks=tuple(clip.looks.strip() for clip in request.clips),
         stills=tuple(clip.looks.strip() for clip in request.stills),
@@ -110,4 +113,6 @@ def build_method(request: Learn, given: Given) -> Method:
     method = METHODS[type(request.method)](request.method, material)
     if any(not word.start for word in method.words):
         raise UserError("Nothing is said of what is seen.", "Say it in a few words, such as: a red ball.")
+    if getattr(request.method, "caption", "") == "motion only" and (given.vectors or method.words):
+        raise UserError(*NO_PLACE)
     return method

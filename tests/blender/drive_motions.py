@@ -264,6 +264,7 @@ def rows() -> list[str]:
         properties.set_values(type(wanted), getattr(settings(), settings().method), wanted)
         asked = requests.method_of(settings())
         wrong += [] if asked == wanted else [f"{name}: {asked} in place of {wanted}"]
+        wrong += filter(None, [requests.why_not_method(settings())])
     return wrong
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from backend.api import bases
 from backend.api.protocol import Clip, Finish, Generate, Learn, Rate, Sampling
+from backend.api.sense import check_sense, taken
 from backend.api.settings import CustomizeAVideo
 from backend.bench.rows import ROWS
 from backend.cli import options
@@ -197,3 +198,6 @@ def test_every_row_of_the_table_can_be_asked_for(name: str) -> None:
     words = {name for name, kind in options.METHODS.items() if isinstance(wanted, kind)}
     settings = [f"{key}={value}" for key, value in vars(wanted).items() if value != getattr(plain, key)]
     assert options.method(*words, settings) == wanted
+    check_sense(wanted)
+    assert ("clips" in taken(wanted)) >= (ROWS[name].clips > 1)
+    assert ("regular" in taken(wanted)) >= (ROWS[name].regular > 0)

@@ -53,7 +53,8 @@ def test_an_absorber_may_act_beside_it_with_the_bases_own_values():
     assert (absorber.rank, motion.rank) == (2, 16)
     assert absorbing.caption("a red ball over a green field", "rolling") == "<looks> rolling"
     check_sense(asked)
-    with pytest.raises(UserError, match="in a caption without any"):
+    assert MotionDistillation(resolved(Vmc(), own), Material(looks=("a ball", "a box"))).follow == 0.0
+    with pytest.raises(UserError, match="no place in a caption"):
         check_sense(Vmc(absorber="both", caption="motion only"))
 
 

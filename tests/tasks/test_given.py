@@ -145,6 +145,7 @@ def still(folder: Path) -> Clip:
         (MotionDirector(learns="looks"), "regular", "MotionDirector is not to use them as it is set"),
         (MotionToken(regularization="none"), "regular", "Motion token is not to use them as it is set"),
         (Vmc(absorber="given", given="looks.bin"), "regular", "VMC is not to use them as it is set"),
+        (Vmc(absorber="both"), "two clips", "stands for one clip's looks"),
         (CustomizeAVideo(absorber="textual inversion"), "no looks", "Nothing is said of what is seen"),
         (MotionDirector(), "no clips", "no clip to learn from"),
     ],
@@ -154,6 +155,7 @@ def test_what_a_method_would_not_use_is_refused_in_a_sentence(request_, tmp_path
         "stills": {"stills": (still(tmp_path),)},
         "regular": {"regular": request_.clips},
         "no looks": {"clips": (replace(request_.clips[0], looks=""),)},
+        "two clips": {"clips": request_.clips * 2},
         "no clips": {"clips": (), "stills": (still(tmp_path),)},
     }[more]
     with pytest.raises(UserError, match=complaint) as caught:
