@@ -152,7 +152,9 @@ def without_words(words: Iterable[str], text: str, but: Iterable[str] = ()) -> s
 
 
 def _tidy(text: str) -> str:
-    """A text that words are gone from: no bracket holds nothing, no comma or stop has nothing before it."""
+    """A text that words are gone from: no bracket holds nothing, no comma or stop has nothing before it, and
+    no "while" nothing after it."""
+    text = re.sub(r"(?i)(?:\s+|(?<=\()|^)(?:while|as|and|with)\s*(?=[,;)]|\.(?!\S)|$)", "", text)
     text = re.sub(r"(?<=\()[\s,;]+|[\s,;]+(?=\))", "", text).replace("()", " ")
     text = re.sub(r"[,;.](?:\s+[,;.](?!\S))+", lambda run: "." if "." in run[0] else run[0][0], text)
     text = re.sub(r"\s+(?=[,;]|\.(?!\S))", "", text)
