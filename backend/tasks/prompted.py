@@ -221,9 +221,14 @@ def guided(family: Family, prompted: Prompted) -> Predict:
         towards = text
         for one, of_words in zip(prompted.spoken, of_texts[len(empty) + 1 :], strict=True):
             towards = towards + one.shares.to(x.dtype).view(-1, 1, 1) * (of_words - text)
-        return without[0] + prompted.guidance * (towards - without[0]) if without else towards
+        return away_from(without, towards, prompted.guidance)
 
     return predict
+
+
+def away_from(without: Sequence[Tensor], text: Tensor, guidance: float) -> Tensor:
+    """What is predicted under a text, led away from what is without words; as it is where that is not given."""
+    return without[0] + guidance * (text - without[0]) if without else text
 
 
 def predicted(family: Family, x: Tensor, t: Tensor, *texts: Tensor) -> Sequence[Tensor]:

@@ -12,7 +12,7 @@ from backend.diffusion.sampling import Predict
 from backend.diffusion.stacking import Part, stacked
 from backend.families.base import Family
 from backend.tasks.bases import LoadedMotion
-from backend.tasks.prompted import Apart, Prompted, guided, predicted
+from backend.tasks.prompted import Apart, Prompted, away_from, guided, predicted
 
 Acts = Mapping[Kind, Sequence[Part]]
 
@@ -56,7 +56,7 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
         if guided_over_time:
             told = guided_over_time(x, t)
         else:
-            told = without[0] + guidance * (of_camera - without[0]) if without else of_camera
+            told = away_from(without, of_camera, guidance)
         by_camera = with_motions("camera", x, t, said.camera) - of_camera
         by_subject = with_motions("subject", x, t, said.subject) - of_subject
         return composed(told, by_camera, by_subject, places.after(by_subject, int(t[0])), guidance)
