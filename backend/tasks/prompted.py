@@ -227,7 +227,7 @@ def guided(family: Family, prompted: Prompted) -> Predict:
 
 
 def away_from(without: Sequence[Tensor], text: Tensor, guidance: float) -> Tensor:
-    """What is predicted under a text, led away from what is without words; as it is where that is not given."""
+    """What is predicted under a text, led away from what is without words, if that is given."""
     return without[0] + guidance * (text - without[0]) if without else text
 
 

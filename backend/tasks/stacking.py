@@ -53,10 +53,7 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
     def predict(x: Tensor, t: Tensor) -> Tensor:
         empty = [] if guidance == 1 or guided_over_time else [by_words.empty]
         *without, of_camera, of_subject = predicted(family, x, t, *empty, said.camera, said.subject)
-        if guided_over_time:
-            told = guided_over_time(x, t)
-        else:
-            told = away_from(without, of_camera, guidance)
+        told = guided_over_time(x, t) if guided_over_time else away_from(without, of_camera, guidance)
         by_camera = with_motions("camera", x, t, said.camera) - of_camera
         by_subject = with_motions("subject", x, t, said.subject) - of_subject
         return composed(told, by_camera, by_subject, places.after(by_subject, int(t[0])), guidance)
