@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as nn_f
 
-from .silhouettes import centres_and_radii, largest_of, overlap_of, silhouettes, turned, turning
+from .silhouettes import centres_and_radii, largest_of, overlap_of, silhouettes, turned, turning, way
 from .world import BACKGROUNDS, CAMERAS_INSIDE, COLOURS, FULL, Shot, Vocabulary, camera_path, render, shows
 from .world.camera import CameraPath, looked_at, magnification
 from .world.vocabulary import ROUND
@@ -251,7 +251,7 @@ def judge(frames: torch.Tensor, background: str, fps: float, vocabulary: Vocabul
         camera, amount = camera_of(frames, mask, background, fps)
     moved = Shot(subject="ball", colour="red", background=background, camera=camera, camera_amount=amount)
     path = camera_path(moved, torch.arange(len(frames)) / fps)
-    motion = motion_of(*_in_the_scene(path, centres, radii), seconds, vocabulary.motions)
+    motion = motion_of(*_in_the_scene(path, *way(mask)), seconds, vocabulary.motions)
     may_spin = motion == "still" and "spin" in vocabulary.motions
     colour = colour_of(frames, mask)
     like = likeness(alone, colour, background, vocabulary.subjects, seconds if may_spin else 0.0)

@@ -5,6 +5,7 @@ Shapes: F frames, H×W masks in [0, 1], T×T silhouettes brought to common place
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -28,6 +29,50 @@ def centres_and_radii(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     area = mask.sum((1, 2)).clamp(min=1e-3)
     x, y = (mask.sum(1) * grid).sum(1) / area, (mask.sum(2) * grid).sum(1) / area
     return torch.stack((x, y), dim=1), (area / torch.pi).sqrt() / size
+
+
+def way(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Like `centres_and_radii`, but of several subjects that the frame cuts those that it leaves whole tell.
+
+    What leaves the frame draws the middle of what is seen the other way: of two hearts one of which a pan
+    takes out of sight, that of both stands still.
+    """
+    centres, radii = centres_and_radii(mask)
+    pieces = [_pieces(frame) for frame in mask]
+    if all(whole.all() for _, whole in pieces):
+        return centres, radii
+    seen = torch.cat((centres, radii.log().unsqueeze(1)), dim=1)  # (F, 3)
+    steps = [_step(*pair) for pair in pairwise(pieces)]
+    known = [step if step is not None else seen[i + 1] - seen[i] for i, step in enumerate(steps)]
+    told = torch.stack((seen[0], *known)).cumsum(0)
+    return told[:, :2], told[:, 2].exp()
+
+
+def _pieces(frame: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The connected pieces of a mask (H, W): middles and logarithms of radii (N, 3), and which of them the
+    frame does not cut (N,)."""
+    number, labels, found, middles = cv2.connectedComponentsWithStats((frame > 0.5).byte().numpy())
+    areas, size = found[:, cv2.CC_STAT_AREA], frame.shape[-1]
+    large = [i for i in range(1, number) if areas[i] > 0.35 * areas[1:].max()]
+    radii = np.log((areas[large] / np.pi) ** 0.5 / size)
+    each = np.column_stack(((middles[large] + 0.5) / size, radii))
+    edges = np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1]))
+    return torch.from_numpy(each).float(), torch.tensor([i not in edges for i in large], dtype=torch.bool)
+
+
+def _step(
+    before: tuple[torch.Tensor, torch.Tensor], after: tuple[torch.Tensor, torch.Tensor]
+) -> torch.Tensor | None:
+    """How whole pieces go and grow from one frame to the next (3,); None where none is found again."""
+    one, other = (pieces[whole] for pieces, whole in (before, after))
+    if not len(one) or not len(other):
+        return None
+    far = torch.cdist(one[:, :2], other[:, :2])
+    which = far.argmin(1)
+    again = far[:, which].argmin(0) == torch.arange(len(one))  # each is the other's nearest
+    changes = other[which] - one
+    kept = again & (changes[:, 2].abs() < 0.3) & (far.amin(1) < one[:, 2].exp())
+    return changes[kept].mean(0) if kept.any() else None
 
 
 def silhouettes(mask: torch.Tensor) -> torch.Tensor:

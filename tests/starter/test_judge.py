@@ -109,3 +109,22 @@ def test_what_turns_spins_at_any_speed_and_a_ragged_outline_does_not() -> None:
     still = render([replace(box, subject=subject) for subject in SUBJECTS], size=64, frames=8).frames
     for seed, frames in enumerate(still):
         assert judge(bent(frames, 3.0, seed), box.background, 8).motion != "spin", SUBJECTS[seed]
+
+
+@pytest.mark.parametrize(
+    ("subject", "background", "count", "camera", "motion"),
+    [
+        ("heart", "green field", 2, "pan left", "still"),
+        ("ball", "night sky", 2, "pan right", "still"),
+        ("tree", "brick wall", 3, "pan left", "left"),
+        ("box", "brick wall", 3, "pan right", "toward"),
+    ],
+)
+def test_subjects_that_a_camera_takes_out_of_sight_move_as_those_that_stay(
+    subject: str, background: str, count: int, camera: str, motion: str
+) -> None:
+    shot = Shot(
+        subject=subject, colour="orange", background=background, count=count, camera=camera, motion=motion,
+        size={2: 0.18, 3: 0.158}[count], x=0.45,
+    )  # fmt: skip
+    assert judge(render([shot], size=64, frames=8).frames[0], background, 8).motion == motion

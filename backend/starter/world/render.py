@@ -19,10 +19,11 @@ OUTLINE = 0.16
 """Width of a subject's outline, in units of its radius."""
 PLACES = {
     1: ((0.0, 0.0),),
-    2: ((-1.35, 0.0), (1.35, 0.0)),
-    3: ((-1.35, 0.8), (1.35, 0.8), (0.0, -1.35)),
+    2: ((-1.7, 0.0), (1.7, 0.0)),
+    3: ((-1.65, 1.0), (1.65, 1.0), (0.0, -1.65)),
 }
-"""Where each of several subjects stands, in radii from the middle of all."""
+"""Where each of several subjects stands, in radii from the middle of all: a cell of the latents apart or more
+for nearly all. Nearer ones melt together in what the starter makes."""
 
 
 @dataclass(frozen=True)

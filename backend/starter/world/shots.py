@@ -17,6 +17,8 @@ _PAIRS = (
 OPPOSITES = dict(_PAIRS) | {after: before for before, after in _PAIRS}
 AHEAD = 0.09
 """How far the middle of a straight path lies ahead of the frame's."""
+SIZES, TURNING_SIZES = (0.17, 0.24), (0.22, 0.28)
+"""Radii of one subject; of one that spins: large enough that the latents hold at which angle it stands."""
 HELD_OUT_SHARE = 8
 """One in so many combinations of subject, colour and background is never trained on."""
 
@@ -151,14 +153,14 @@ def sample_shot(
         camera=camera,
         x=x,
         y=y,
-        **_amounts(rng, count),
+        **_amounts(rng, motion, count),
     )
 
 
 def another(rng: random.Random, shot: Shot) -> Shot:
     """A shot that the same words describe: elsewhere, of another size and extent."""
     x, y = _place(rng, shot.motion, shot.count)
-    return replace(shot, x=x, y=y, **_amounts(rng, shot.count))
+    return replace(shot, x=x, y=y, **_amounts(rng, shot.motion, shot.count))
 
 
 class _Amounts(TypedDict):
@@ -168,10 +170,11 @@ class _Amounts(TypedDict):
     size: float
 
 
-def _amounts(rng: random.Random, count: int) -> _Amounts:
+def _amounts(rng: random.Random, motion: str, count: int) -> _Amounts:
+    sizes = TURNING_SIZES if motion == "spin" and count == 1 else SIZES
     return {
         "camera_amount": rng.uniform(0.85, 1.15),
         "travel": rng.uniform(0.42, 0.56),
         "phase": rng.random(),
-        "size": rng.uniform(0.17, 0.24) * (1.0, 0.75, 0.66)[count - 1],
+        "size": rng.uniform(*sizes) * (1.0, 0.75, 0.66)[count - 1],
     }
