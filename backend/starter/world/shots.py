@@ -17,8 +17,10 @@ _PAIRS = (
 OPPOSITES = dict(_PAIRS) | {after: before for before, after in _PAIRS}
 AHEAD = 0.09
 """How far the middle of a straight path lies ahead of the frame's."""
-SIZES, TURNING_SIZES = (0.17, 0.24), (0.22, 0.28)
-"""Radii of one subject; of one that spins: large enough that the latents hold at which angle it stands."""
+SIZES, TURNING_SIZES = (0.17, 0.24), {1: (0.25, 0.28), 2: (0.21, 0.24), 3: (0.21, 0.24)}
+"""Radii of one subject; by their number of those that spin: large enough that the latents hold at which angle
+they stand. Two and three are smaller by `SHRUNK`."""
+SHRUNK = {1: 1.0, 2: 0.75, 3: 0.66}
 HELD_OUT_SHARE = 8
 """One in so many combinations of subject, colour and background is never trained on."""
 
@@ -105,6 +107,7 @@ def _place(rng: random.Random, motion: str, count: int) -> tuple[float, float]:
 
     What moves left is mostly seen on the left: it starts near the middle. Were all paths centred, opposite
     words would mean the same but for the order of frames, and a model finds no hold to tell them apart by.
+    What spins stands in the middle: each angle is another shape to learn, and at each place it would be anew.
     """
     along, across = rng.uniform(-0.05, 0.05), rng.uniform(-0.2, 0.2)
     free = rng.uniform(-0.2, 0.2)
@@ -114,7 +117,7 @@ def _place(rng: random.Random, motion: str, count: int) -> tuple[float, float]:
         "up": (across, along - AHEAD),
         "down": (across, along + AHEAD),
         "still": (across, free),
-        "spin": (across, free),
+        "spin": (0.0, 0.0),
     }.get(motion, (along, across / 2))
     return 0.5 + x / count, 0.5 + y / count
 
@@ -171,10 +174,10 @@ class _Amounts(TypedDict):
 
 
 def _amounts(rng: random.Random, motion: str, count: int) -> _Amounts:
-    sizes = TURNING_SIZES if motion == "spin" and count == 1 else SIZES
+    sizes = TURNING_SIZES[count] if motion == "spin" else SIZES
     return {
         "camera_amount": rng.uniform(0.85, 1.15),
         "travel": rng.uniform(0.42, 0.56),
         "phase": rng.random(),
-        "size": rng.uniform(*sizes) * (1.0, 0.75, 0.66)[count - 1],
+        "size": rng.uniform(*sizes) * SHRUNK[count],
     }
