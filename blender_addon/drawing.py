@@ -13,7 +13,7 @@ from .properties import OWN
 from .session import session
 
 STATES = {
-    "missing": "Restage is to be set up once: it downloads what it computes with, up to 8 GB.",
+    "missing": "Restage needs one download before its first job: 2 GB, up to 8 GB with a GPU.",
     "broken": "Setting up was interrupted. Set up again; what has arrived is kept.",
     "ready": "Restage is set up.",
 }
@@ -52,7 +52,7 @@ def draw_setting_up(box: Any, set_up: Any) -> None:
     passed = time.monotonic() - set_up.started
     wrapped(box, f"Setting up, for {duration(passed)} now. Blender stays usable.", "TIME")
     if passed > SLOW:
-        wrapped(box, "The largest download takes a while without a word.")
+        wrapped(box, "The largest download shows nothing for some minutes.")
     wrapped(box, "Stopping" if set_up.stopping else set_up.line)
     if not set_up.stopping:
         box.operator("restage.cancel_set_up", icon="X")
@@ -76,9 +76,10 @@ def draw_field(layout: Any, settings: Any, name: str) -> None:
     chosen = getattr(settings, OWN + name)
     row = layout.row(heading=settings.bl_rna.properties[name].name)
     row.prop(settings, OWN + name, text="")
-    value = row.row()
-    value.active = chosen
-    value.prop(settings, name, text="")
+    if chosen:
+        row.prop(settings, name, text="")
+    else:
+        row.label(text="Automatic")
 
 
 def words(layout: Any, settings: Any, name: str, placeholder: str = "") -> None:
@@ -115,7 +116,7 @@ def draw_job(column: Any, key: str, job: Job) -> None:
 def how(job: Job) -> str:
     if (seconds := job.seconds_left) is not None:
         return f"About {duration(max(seconds, 1))} left"
-    return {"cancelled": "Cancelled", "interrupted": "Blender ended before this did"}.get(job.state, "")
+    return {"cancelled": "Cancelled", "interrupted": "Interrupted: Blender was closed"}.get(job.state, "")
 
 
 def draw_ways_on(column: Any, key: str, job: Job) -> None:

@@ -113,7 +113,7 @@ class RESTAGE_MT_motion(Menu):  # type: ignore[misc]
             export.folder, export.format, export.step = folder, name, motion.step
         if learned and learned.kind != "style":
             kind = "subject" if session.is_cameras(motion) else "camera"
-            text = f"It Is a {kind.title()}'s Motion"
+            text = f"Treat as a {kind.title()}'s Motion"
             give = self.layout.operator("restage.motion_whose", text=text, icon="VIEW_CAMERA")
             give.folder, give.kind = folder, kind
         self.layout.operator("restage.open", text="Open Its Folder", icon="FILE_FOLDER").path = folder

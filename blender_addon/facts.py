@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import strips
-from .backend.api.bases import STARTER, architecture
+from .backend.api.bases import HUB_NAME, STARTER, architecture
 from .backend.api.library import expand_user
 from .backend.api.presets import FILE, Kind, checkpoints_of, of_step, read_preset
 from .backend.errors import UserError
@@ -25,6 +25,7 @@ class Base:
     window: Window | None = None
     architecture: str = ""
     wrong: str = ""  # why it cannot be used, and what to do
+    to_fetch: bool = False  # from the hub, by its first job
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def base_of(name: str, library: Path) -> Base:
                 wrong = f"{folder / 'restage.json'} gives no usable frames and fps; correct or delete it"
             form = architecture(config) if config else ""
             return Base(str(profile.get("name", name)), window, form, wrong)
-    return Base(name)
+    return Base(name, to_fetch=bool(HUB_NAME.fullmatch(name)) and not os.path.exists(own))
 
 
 def _window(profile: dict[str, Any]) -> Window:

@@ -75,17 +75,18 @@ def name_of(request: Request) -> str:
 
 def why_not_act(context: Any) -> str:
     settings = strips.shown_scene(context).restage
-    return session.why_not_base(settings) or session.why_not_motions(settings)
+    names = settings.base, settings.finish.base
+    return next(filter(None, map(session.why_not_base, names)), "") or session.why_not_motions(settings)
 
 
 class RESTAGE_OT_learn(Asking):
-    """Learn how the active strip moves, and nothing of how it looks"""
+    """Learn how the active strip moves, and as little as can be of how it looks"""
 
     bl_idname, bl_label = "restage.learn", "Learn Motion"
 
     @classmethod
     def why_not(cls, context: Any) -> str:
-        wrong = session.why_not() or session.why_not_base(strips.shown_scene(context).restage)
+        wrong = session.why_not() or session.why_not_base(strips.shown_scene(context).restage.base)
         return wrong or requests.why_not_learn(context)
 
     def request(self, context: Any) -> Any:
@@ -141,7 +142,7 @@ OF_JOB = {"job": StringProperty(options={"HIDDEN"})}  # of a button on a job's r
 
 
 class RESTAGE_OT_cancel(Operator):  # type: ignore[misc]
-    """Stop this job"""
+    """Stop this job. Of a learning run nothing is kept then; to go on later, quit Blender instead"""
 
     bl_idname, bl_label = "restage.cancel", "Cancel"
     __annotations__ = OF_JOB

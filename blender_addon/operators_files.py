@@ -47,7 +47,7 @@ class RESTAGE_OT_motion_open(OfScene):
 
 
 class RESTAGE_OT_motion_import(Asking):
-    """Make a motion of this file, which says how a base moves, under the words that it answers to"""
+    """Import this file as a motion, with the words that describe it"""
 
     bl_idname, bl_label = "restage.motion_import", "Import Motion"
     __annotations__ = {

@@ -49,7 +49,7 @@ class RESTAGE_PT_strip(Always):
         if scene is None:
             wrapped(layout, f"{strips.NO_SCENE}.", "INFO")
             return
-        if wrong := session.why_not_base(scene.restage):
+        if wrong := session.why_not_base(scene.restage.base):
             wrapped(layout, f"{wrong}.", "ERROR")
         if reason := strips.why_not_a_source(strip):
             wrapped(layout, f"{reason}.", "INFO")
@@ -95,7 +95,7 @@ class RESTAGE_PT_learn(Tab):
 
 
 class RESTAGE_PT_learn_options(Tab):
-    bl_label, bl_parent_id, bl_options = "Options", "RESTAGE_PT_learn", {"DEFAULT_CLOSED"}
+    bl_label, bl_parent_id, bl_options = "Learning Options", "RESTAGE_PT_learn", {"DEFAULT_CLOSED"}
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         layout.use_property_split = True
@@ -109,7 +109,7 @@ class RESTAGE_PT_learn_options(Tab):
 
 
 class RESTAGE_PT_learn_method(Tab):
-    bl_label, bl_parent_id, bl_options = "Method", "RESTAGE_PT_learn_options", {"DEFAULT_CLOSED"}
+    bl_label, bl_parent_id, bl_options = "Method Settings", "RESTAGE_PT_learn_options", {"DEFAULT_CLOSED"}
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         layout.use_property_split = True
@@ -139,7 +139,7 @@ class RESTAGE_PT_make(Tab):
 
 
 class RESTAGE_PT_make_options(Tab):
-    bl_label, bl_parent_id, bl_options = "Options", "RESTAGE_PT_make", {"DEFAULT_CLOSED"}
+    bl_label, bl_parent_id, bl_options = "Clip Options", "RESTAGE_PT_make", {"DEFAULT_CLOSED"}
 
     def draw_for(self, layout: Any, scene: Any, strip: Any) -> None:
         layout.use_property_split = True

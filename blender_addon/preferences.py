@@ -44,7 +44,7 @@ class RestagePreferences(AddonPreferences):  # type: ignore[misc]
         row.operator("restage.open", text="Library", icon="FILE_FOLDER").path = str(where)
         row.operator("restage.open", text="Log", icon="TEXT").path = str(where / "backend.log")
         if session.environment == "ready" and not session.setting_up:
-            row.operator("restage.set_up", text="Repair", icon="TOOL_SETTINGS")
+            row.operator("restage.set_up", text="Set Up Again", icon="TOOL_SETTINGS")
 
 
 CLASSES = (RestagePreferences,)

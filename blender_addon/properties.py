@@ -90,7 +90,7 @@ def properties_of(cls: Any, leave_out: Iterable[str] = ()) -> dict[str, Any]:
         if f.name in leave_out:
             continue
         if without_none(get_type_hints(cls)[f.name])[1]:
-            text = f"Set it here instead of leaving it to the base: {f.metadata.get('help', '')}"
+            text = f"On: set it here. Off: what suits the base model. {f.metadata.get('help', '')}"
             result[OWN + f.name] = BoolProperty(name=label(f.name), description=text)
         result[f.name] = property_of(cls, f.name)
     return result
@@ -138,8 +138,8 @@ METHOD_GROUPS = {name: group(f"RestageMethod{name}", **properties_of(cls)) for n
 
 RestageSampling = group("RestageSampling", **properties_of(Sampling, NOT_ASKED))
 BETWEEN_ITEMS = [  # Finish.between; the scene is what says the rate
-    ("repeat", "As generated", "Each frame is held until the next"),
-    ("interpolate", "Scene rate", "Frames between the frames are made, by optical flow"),
+    ("repeat", "Hold frames", "Each frame is held until the next"),
+    ("interpolate", "Smooth", "Frames between the frames are made, up to the scene's rate, by optical flow"),
 ]
 RestageFinish = group(
     "RestageFinish",
@@ -148,7 +148,7 @@ RestageFinish = group(
         "between": EnumProperty(name="Frame rate", items=BETWEEN_ITEMS, default=Finish().between),
         "enlarge": property_of(Finish, "enlarge", name="Size"),
         "base": StringProperty(
-            name="Once more through",
+            name="Refine with",
             description="A base model that goes over the enlarged clip; leave it empty for none",
             search=known_bases,
             search_options={"SUGGESTION"},
@@ -214,9 +214,16 @@ RestageScene = group(
         name="Preview",
         description="What is to be seen in the previews that are made at each checkpoint; empty for none",
     ),
-    own_steps=BoolProperty(name="Steps", description="Set the steps instead of leaving them to the quality"),
+    own_steps=BoolProperty(
+        name="Steps",
+        description="On: set the steps here. Off: as many as Draft, Normal or Best takes on this base",
+    ),
     steps=IntProperty(name="Steps", description="Learning steps", default=300, min=1, max=100_000),
-    method=EnumProperty(name="Method", description="The paper whose way is taken", items=METHOD_ITEMS),
+    method=EnumProperty(
+        name="Method",
+        description="How to learn. Leave it on Customize-A-Video for one clip",
+        items=METHOD_ITEMS,
+    ),
     motions=CollectionProperty(type=RestageMotion),
     looks=CollectionProperty(type=RestageMotion),
     **{name: CollectionProperty(type=RestageSource) for name in SOURCES},
@@ -232,15 +239,17 @@ RestageScene = group(
     count=property_of(Generate, "count"),
     as_long=BoolProperty(
         name="As long as the strip",
-        description="Stretch the new clip over the strip's length instead of keeping the base's tempo",
+        description="Stretch the new clip over the strip's length: slower, with no more motion in it",
     ),
     balance=property_of(Generate, "balance"),
     own_start=BoolProperty(
-        name="Start like its clip", description="Set it here instead of leaving it to the motion"
+        name="Follow the motion's clip", description="On: set it here. Off: as the motion recommends"
     ),
-    start=property_of(Generate, "follow", name="Start like its clip"),
+    start=property_of(Generate, "follow", name="Follow the motion's clip"),
     follow=property_of(Edit, "follow"),
-    own_inversion_steps=BoolProperty(name="Inversion steps", description="Set the steps that read the clip"),
+    own_inversion_steps=BoolProperty(
+        name="Inversion steps", description="On: set it here. Off: what suits the base model"
+    ),
     inversion_steps=property_of(Edit, "inversion_steps"),
     sampling=PointerProperty(type=RestageSampling),
     finish=PointerProperty(type=RestageFinish),

@@ -60,9 +60,11 @@ class Session:
             return "Restage is being set up"
         return "" if self.environment == "ready" else "Set up Restage first"
 
-    def why_not_base(self, settings: Any) -> str:
-        """Why the base that a scene names cannot be used, in a sentence; nothing when it can or who knows."""
-        base = self.bases.get(settings.base)
+    def why_not_base(self, name: str) -> str:
+        """Why a base that a scene names cannot be used, in a sentence; nothing when it can or who knows."""
+        base = self.bases.get(name)
+        if base and base.to_fetch and not bpy.app.online_access:
+            return f"{name} is to be fetched: allow online access first (Preferences > System > Network)"
         return base.wrong if base else ""
 
     def why_not_motions(self, settings: Any) -> str:
@@ -171,8 +173,9 @@ class Session:
         where = self.library = library(bpy.context)
         before, self.environment = self.environment, environment.state(where)
         settings = [scene.restage for scene in bpy.data.scenes]
+        named = {name for one in settings for name in (one.base, one.finish.base) if name}
         known = {name for name, base in self.bases.items() if not base.wrong}  # a wrong one may be put right
-        bases = {name: facts.base_of(name, where) for name in {one.base for one in settings} - known}
+        bases = {name: facts.base_of(name, where) for name in named - known}
         news = bases.items() - self.bases.items()
         rows = [row for one in settings for row in (*one.motions, *one.looks)]
         motions = {row.path for row in rows} - self.motions.keys()

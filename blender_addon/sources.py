@@ -16,9 +16,9 @@ from .properties import METHODS, SOURCES, set_values, values_of
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MOVIES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".gif")
 HEADINGS = {
-    "clips": "Other clips that move so",
+    "clips": "More clips of the same motion",
     "stills": "Pictures whose looks are learned",
-    "regular": "Clips of related motions, not to be forgotten",
+    "regular": "Related motions that the model is to keep",
 }
 
 

@@ -3,7 +3,10 @@
 import traceback
 from collections.abc import Callable
 
-FAULT = "Restage has failed ({error}). Restart Blender; if this comes back, report what its console says."
+FAULT = (
+    "Restage has failed ({error}). Restart Blender; if this comes back, report what its console says "
+    "(Window > Toggle System Console, or the terminal that Blender was started from)."
+)
 
 
 class Troubles:

@@ -7,9 +7,9 @@ from typing import Literal
 from .values import described, limited, value
 
 BALANCE = 0.0  # measured (docs/log.md): full balance drowns the other motion instead
-BALANCE_HELP = "0 adds several motions as they were learned; towards 1 they change each layer equally much"
+BALANCE_HELP = "0 adds several motions as they were learned; towards 1 none overpowers the others"
 Whose = Literal["camera", "subject"]
-STRENGTH_HELP = "0 is off, 1 as learned, below 0 reversed in sign"
+STRENGTH_HELP = "0 is off, 1 as learned; below 0 pushes away from the motion"
 
 
 @value

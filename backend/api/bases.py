@@ -1,11 +1,13 @@
 """What can be told of a base model from the small files in its folder, without loading it."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 STARTER = Path(__file__).parents[1] / "starter" / "weights"
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")  # such as cerspense/zeroscope_v2_576w
 
 
 def shipped(base: str) -> str:

@@ -53,7 +53,7 @@ Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
 Stacking = Literal["added", "apart"]
-FOLLOW_HELP = "Start: 1 is the inverted latent of the clip a motion was learned from, 0 fresh noise"
+FOLLOW_HELP = "1 keeps the layout of the clip that a motion was learned from, 0 starts from fresh noise"
 STACKING_HELP = "Motions of camera and subject: added up, or apart, each in its place, in 3 times the time"
 
 
@@ -89,8 +89,8 @@ class Compute:
     """Where and how precisely to compute; "auto" chooses from what is free."""
 
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
-    precision: Precision = "auto"
-    memory: Memory = "auto"
+    precision: Precision = described("auto", "Of the numbers. Leave it on auto unless results are broken")
+    memory: Memory = described("auto", "Fast needs most memory, low least; auto is the fastest that fits")
 
 
 @value
@@ -101,7 +101,9 @@ class Sampling:
     width: int | None = limited(None, 32, 2048, "Width in pixels")
     height: int | None = limited(None, 32, 2048, "Height in pixels")
     steps: int | None = limited(None, 1, 1000, "Denoising steps")
-    guidance: float | None = limited(None, 0.0, 50.0, "Classifier-free guidance; 1 is without")
+    guidance: float | None = limited(
+        None, 0.0, 50.0, "How strictly the prompt is obeyed (classifier-free guidance); 1 is without"
+    )
     stacking: Stacking | None = described(None, STACKING_HELP)
     rate: Rate | None = None  # of the written file; None is the base's
     length: int | None = limited(None, 1, 100_000, "Frames of the written file; None keeps the base's tempo")
@@ -158,14 +160,16 @@ class Edit:
     clip: Clip
     prompt: str
     out: str
-    follow: float = limited(1.0, 0.0, 1.0, "1 starts from the clip's inverted latent, 0 from fresh noise")
+    follow: float = limited(
+        1.0, 0.0, 1.0, "1 keeps the layout of the clip (its DDIM-inverted latent), 0 starts from fresh noise"
+    )
     motions: tuple[Motion, ...] = ()
     looks: tuple[Looks, ...] = ()
     base: str = "starter"
     seed: int = limited(0, 0, 2**31 - 1, "The same seed gives the same clip")
     count: int = limited(1, 1, 64, "Clips to make, each with the next seed")
     inversion_steps: int | None = limited(
-        None, 2, 1000, "DDIM steps, back and forth, in place of the sampling's"
+        None, 2, 1000, "Steps that read the clip, and as many that make it anew: more is closer and slower"
     )
     balance: float = limited(BALANCE, 0.0, 1.0, BALANCE_HELP)
     sampling: Sampling = Sampling()

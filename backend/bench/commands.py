@@ -9,6 +9,10 @@ app = typer.Typer(no_args_is_help=True, help="Measure Restage on this machine.")
 
 Out = Annotated[Path, typer.Option(help="Where the figures go as JSON; a table and pictures go beside it.")]
 
+Filmed = Annotated[
+    Path | None, typer.Option(help="A folder of tools/blender_shots, or an npz file of such shots.")
+]
+
 
 @app.command()
 def starter(
@@ -21,14 +25,19 @@ def starter(
     ] = None,
     guidance: Annotated[float | None, typer.Option(help="Instead of the profile's.")] = None,
     inverted: Annotated[int, typer.Option(min=1, help="Clips that are inverted and sampled again.")] = 8,
+    any_words: Annotated[
+        bool, typer.Option("--any-words", help="Prompts in any words of the grammar, in either order.")
+    ] = False,
+    filmed: Filmed = None,
 ) -> None:
     """How well the starter follows its prompts, against the world that it was taught."""
     from backend.api.bases import STARTER
-    from backend.bench.starter import bench_starter
+    from backend.bench.starter import Asked, bench_starter
 
-    asked = {"sampling_steps": steps, "guidance": guidance}
-    settings = {name: value for name, value in asked.items() if value is not None}
-    typer.echo(bench_starter(base or STARTER, prompts, seed, inverted, out, **settings))
+    chosen = {"sampling_steps": steps, "guidance": guidance}
+    settings = {name: value for name, value in chosen.items() if value is not None}
+    asked = Asked(prompts=prompts, seed=seed, any_words=any_words, inverted=inverted, filmed=filmed)
+    typer.echo(bench_starter(base or STARTER, asked, out, **settings))
 
 
 @app.command()
@@ -88,9 +97,7 @@ def motion(
     out: Out = Path("bench/motion.json"),
     shots: Annotated[int, typer.Option(min=1, help="Of the starter's world.")] = 39,
     seed: int = 0,
-    filmed: Annotated[
-        Path | None, typer.Option(help="A folder of tools/blender_shots, or an npz file of such shots.")
-    ] = None,
+    filmed: Filmed = None,
 ) -> None:
     """Measured motion against known motion, each measure with its ceiling and floor."""
     from backend.bench.motion_truth import bench_motion

@@ -69,9 +69,11 @@ def diversity(cells: Sequence[dict[str, Any]]) -> float:
 
 @dataclass(frozen=True)
 class Summary:
-    """A row of the table: means over its clips, costs over its motions."""
+    """A row of the table: means over its clips, costs over its motions; `own` is the fidelity of clips whose
+    prompt is the reference's own caption, all else is of other subjects."""
 
     fidelity: Mean
+    own: Mean
     text: Mean
     leak: Mean
     consistency: Mean
@@ -87,6 +89,7 @@ def summary(cells: Sequence[dict[str, Any]], base_diversity: float) -> Summary:
     costs = [cell["cost"] for cell in cells]
     return Summary(
         fidelity=mean_of([one["fidelity"] for one in results]),
+        own=mean_of([one for cell in cells for one in cell["own"]]),
         text=mean_of([one["text"] for one in results]),
         leak=mean_of([one["leak"] for one in results]),
         consistency=mean_of([one["consistency"] for one in results]),

@@ -30,6 +30,7 @@ from backend.bench.speed import peak_bytes, reset_peak
 from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
 from backend.media import clips
+from backend.media.motion import motion_fidelity
 from backend.media.sheets import contact_sheet
 from backend.starter.world import Shot, caption
 from backend.tasks import perform
@@ -127,19 +128,25 @@ def cell_folder(plan: Plan, row: str, trial: Trial) -> Path:
 
 def _cell(plan: Plan, row: Row, trial: Trial, folder: Path) -> dict[str, Any]:
     reference = write_reference(plan.out / "references", trial, 0)
+    shown = at_base_rate(reference)
     run = Run(folder / "job", plan.library, lambda *_: None, lambda *_: None, lambda: "")
     run.folder.mkdir(parents=True, exist_ok=True)
     motions, cost = _learned(plan, row, trial, run)
+
+    def made(name: str, shot: Shot, seed: int) -> Frames:
+        out = folder / f"{name}-{seed}.mp4"
+        of_both = {"out": str(out), "motions": motions, "base": plan.base, "seed": seed}
+        if not out.exists():
+            perform(_making(row, trial, reference, shot, of_both), run)
+        return at_base_rate(out)
+
+    own = [motion_fidelity(shown, made("own", trial.shot, seed)) for seed in range(plan.seeds)]
     results = []
     for number, shot in enumerate(prompts_for(trial, plan.prompts)):
         for seed in range(plan.seeds):
-            out = folder / f"{number}-{seed}.mp4"
-            of_both = {"out": str(out), "motions": motions, "base": plan.base, "seed": seed}
-            if not out.exists():
-                perform(_making(row, trial, reference, shot, of_both), run)
-            one = measured(at_base_rate(reference), at_base_rate(out), shot, trial.shot)
+            one = measured(shown, made(str(number), shot, seed), shot, trial.shot)
             results.append({"prompt": number, "seed": seed, **asdict(one)})
-    return {"schema": 1, "cost": cost, "results": results}
+    return {"schema": 2, "cost": cost, "own": own, "results": results}
 
 
 def _learned(plan: Plan, row: Row, trial: Trial, run: Run) -> tuple[tuple[Motion, ...], dict[str, float]]:

@@ -75,10 +75,12 @@ TRIALS: tuple[Trial, ...] = (
         core=True,
     ),
     Trial("bounce", Shot(subject="box", colour="blue", background="gray wall", motion="bounce"), core=True),
-    Trial("roll", Shot(subject="moon", colour="black", background="brick wall", camera="roll"), core=True),
     Trial(
-        "figure eight", Shot(subject="ring", colour="orange", background="blue sea", motion="figure eight")
+        "figure eight",
+        Shot(subject="ring", colour="orange", background="blue sea", motion="figure eight"),
+        core=True,
     ),
+    Trial("roll", Shot(subject="moon", colour="black", background="brick wall", camera="roll")),
     Trial("zigzag", Shot(subject="cross", colour="white", background="night sky", motion="zigzag")),
     Trial("spiral", Shot(subject="triangle", colour="green", background="striped wall", motion="spiral")),
     Trial(

@@ -9,17 +9,21 @@ import json
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as nn_f
 from diffusers import TextToVideoSDPipeline
 
 from backend.api.library import write_whole
 from backend.api.protocol import Compute
-from backend.bench.intervals import Mean, mean_of
+from backend.bench.intervals import mean_of
+from backend.bench.known_motion import blender_shots
+from backend.bench.starter_table import markdown
 from backend.diffusion.sampling import ddim_invert, ddim_sample
 from backend.families.base import Family
 from backend.families.unet3d import UNet3D
@@ -91,6 +95,9 @@ def answers(
     moves = MOVES if len(vocabulary.cameras) > 1 else MOVES[:1]
     found = {k: _equal(k, verdicts, asked) for k in (*LOOKS, *moves)}
     found["all"] = [all(right) for right in zip(*found.values(), strict=True)]
+    if "camera" in found:
+        both = zip(found["motion"], found["camera"], strict=True)
+        found["motion and camera"] = [all(pair) for pair in both]
     return found
 
 
@@ -135,74 +142,93 @@ def seconds_for_one(pipeline: TextToVideoSDPipeline, frames: int, guidance: floa
     return time.monotonic() - begun
 
 
-def measure(
-    folder: Path, prompts: int, seed: int, inverted: int, out: Path, **settings: float
-) -> dict[str, Any]:
-    """All figures of the model card for the starter in `folder`; a contact sheet beside `out`."""
-    profile = json.loads((folder / "restage.json").read_text(encoding="utf-8")) | settings
-    vocabulary = VOCABULARIES[profile["vocabulary"]]
-    begun = time.monotonic()
-    pipeline = load(folder)
-    loading = time.monotonic() - begun
-    rng = random.Random(f"evaluation {seed}")
-    shots = [sample_shot(rng, vocabulary=vocabulary, unseen=i % 2 == 1) for i in range(prompts)]
-    words = [f"{said.looks} {said.motion}" for said in map(caption, shots)]
-    frames, fps = profile["frames"], profile["fps"]
-    truth = render(shots, size=profile["width"], frames=frames, fps=fps).frames
-    back = round_trip(pipeline, truth)
-    sampling = {"frames": frames, "steps": profile["sampling_steps"], "guidance": profile["guidance"]}
-    clips = sample(pipeline, words, seed=seed, **sampling)
-    pictures = [(clip.movedim(1, -1) * 255).round().byte().numpy() for clip in clips[:SHOWN]]
-    contact_sheet(list(zip(words, pictures, strict=False)), out.with_suffix(".png"))
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How many `prompts`, in any words or the usual ones; how many clips are `inverted`; and the place of
+    shots that Blender `filmed` (`known_motion.blender_shots`), for the autoencoder."""
+
+    prompts: int = 200
+    seed: int = 0
+    any_words: bool = False
+    inverted: int = 8
+    filmed: Path | None = None
+
+
+def drawn(asked: Asked, vocabulary: Vocabulary) -> tuple[list[Shot], list[str]]:
+    """Random shots, every other one of looks that were held out, and their captions."""
+    rng = random.Random(f"evaluation {asked.seed}")
+    shots = [sample_shot(rng, vocabulary=vocabulary, unseen=i % 2 == 1) for i in range(asked.prompts)]
+    return shots, [caption(shot, rng if asked.any_words else None).full for shot in shots]
+
+
+def shares_of(
+    clips: torch.Tensor, back: torch.Tensor, shots: list[Shot], fps: float, vocabulary: Vocabulary
+) -> dict[str, dict[str, list[bool]]]:
+    """What is right in the starter's clips, and in the world's own through the autoencoder (`back`)."""
     right = answers(clips, shots, shots, fps, vocabulary)
-    shares = {
+    return {
         "right": right,
         "seen in training": {k: v[0::2] for k, v in right.items()},
         "held out": {k: v[1::2] for k, v in right.items()},
         "another caption": answers(clips, shots, shots[1:] + shots[:1], fps, vocabulary),
         "ceiling": answers(back, shots, shots, fps, vocabulary),
     }
+
+
+def filmed_decibels(pipeline: TextToVideoSDPipeline, filmed: Path, size: int) -> list[float]:
+    """Of each of Blender's frames through the autoencoder and back, `size` wide and high."""
+    frames = np.concatenate([known.frames for known in blender_shots(filmed)])
+    pictures = torch.from_numpy(frames).movedim(-1, 1).float() / 255
+    pictures = nn_f.interpolate(pictures, (size, size), mode="area")
+    return decibels(pictures, round_trip(pipeline, pictures.unsqueeze(1)).squeeze(1)).tolist()
+
+
+def measure(folder: Path, asked: Asked, out: Path, **settings: float) -> dict[str, Any]:
+    """All figures of the model card for the starter in `folder`; a contact sheet beside `out`."""
+    profile = json.loads((folder / "restage.json").read_text(encoding="utf-8")) | settings
+    vocabulary = VOCABULARIES[profile["vocabulary"]]
+    begun = time.monotonic()
+    pipeline = load(folder)
+    loading = time.monotonic() - begun
+    shots, words = drawn(asked, vocabulary)
+    frames, fps, guidance, size = (profile[name] for name in ("frames", "fps", "guidance", "width"))
+    truth = render(shots, size=size, frames=frames, fps=fps).frames
+    back = round_trip(pipeline, truth)
+    sampling = {"frames": frames, "steps": profile["sampling_steps"], "guidance": guidance}
+    clips = sample(pipeline, words, seed=asked.seed, **sampling)
+    pictures = [(clip.movedim(1, -1) * 255).round().byte().numpy() for clip in clips[:SHOWN]]
+    contact_sheet(list(zip(words, pictures, strict=False)), out.with_suffix(".png"))
+    shares = shares_of(clips, back, shots, fps, vocabulary)
+    followed = zip(shots, shares["right"].get("camera", []), strict=False)
+    moving = [right for shot, right in followed if shot.camera != "locked"]
+    filmed = filmed_decibels(pipeline, asked.filmed, size) if asked.filmed else []
+    inverted = inversion(folder, truth[: asked.inverted], words[: asked.inverted])
     return {
         "date": date.today().isoformat(),
+        "version": profile["version"],
         "vocabulary": profile["vocabulary"],
-        "prompts": prompts,
+        "prompts": asked.prompts,
+        "any_words": asked.any_words,
         **sampling,
         "shares": {row: {k: asdict(mean_of(v)) for k, v in found.items()} for row, found in shares.items()},
-        "autoencoder_db": asdict(mean_of(decibels(truth.flatten(0, 1), back.flatten(0, 1)).tolist())),
-        "inversion_db": asdict(mean_of(inversion(folder, truth[:inverted], words[:inverted]))),
+        "moving_cameras": _interval(moving),
+        "autoencoder_db": _interval(decibels(truth.flatten(0, 1), back.flatten(0, 1)).tolist()),
+        "filmed_db": _interval(filmed),
+        "inversion_db": _interval(inverted),
         "seconds_to_load": round(loading, 2),
-        "seconds_a_clip": round(seconds_for_one(pipeline, frames, profile["guidance"]), 2),
+        "seconds_a_clip": round(seconds_for_one(pipeline, frames, guidance), 2),
+        "seconds_of_16_frames": round(seconds_for_one(pipeline, 16, guidance), 2),
     }
 
 
-def markdown(figures: dict[str, Any]) -> str:
-    """The figures as a table."""
-    columns = list(figures["shares"]["right"])
-    lines = [
-        f"{figures['date']}: {figures['prompts']} prompts of the vocabulary {figures['vocabulary']!r}, "
-        f"{figures['steps']} steps, guidance {figures['guidance']}; 95 % bootstrap intervals.",
-        "",
-        f"| | {' | '.join(columns)} |",
-        f"|{'---|' * (len(columns) + 1)}",
-    ]
-    for row, shares in figures["shares"].items():
-        lines.append(f"| {row} | {' | '.join(Mean(**shares[c]).percent() for c in columns)} |")
-    autoencoder, inverted = Mean(**figures["autoencoder_db"]), Mean(**figures["inversion_db"])
-    lines += [
-        "",
-        f"Autoencoder round trip {autoencoder.mean:.1f} dB "
-        f"({autoencoder.low:.1f} to {autoencoder.high:.1f}). "
-        f"Inverted and sampled again {inverted.mean:.1f} dB ({inverted.low:.1f} to {inverted.high:.1f}) "
-        f"on {inverted.count} clips. Loaded in {figures['seconds_to_load']} s; "
-        f"a clip of {TIMED_STEPS} steps {figures['seconds_a_clip']} s.",
-    ]
-    return "\n".join(lines) + "\n"
+def _interval(values: Sequence[float]) -> dict[str, Any] | None:
+    return asdict(mean_of(values)) if values else None
 
 
-def bench_starter(folder: Path, prompts: int, seed: int, inverted: int, out: Path, **settings: float) -> str:
+def bench_starter(folder: Path, asked: Asked, out: Path, **settings: float) -> str:
     """Measure, write `out` (JSON) and beside it .md and .png; return the table."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    figures = measure(folder, prompts, seed, inverted, out, **settings)
+    figures = measure(folder, asked, out, **settings)
     write_whole(out, json.dumps(figures, indent=2).encode())
     table = markdown(figures)
     write_whole(out.with_suffix(".md"), table.encode())

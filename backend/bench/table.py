@@ -14,6 +14,11 @@ from backend.families.profile import read_profile
 from backend.families.weights import find_base
 from backend.media.motion import fidelity_bounds
 
+COLUMNS = (
+    "row", "fidelity", "own caption", "text right", "leak", "consistency", "diversity", "learning",
+    "parameters", "peak",
+)  # fmt: skip
+
 
 def bounds(plan: Plan) -> dict[str, float]:
     """Ceiling and floor of motion fidelity (`media.motion.fidelity_bounds`), means over the references."""
@@ -64,8 +69,8 @@ def markdown(found: dict[str, Any]) -> str:
         f"bootstrap intervals. Fidelity's ceiling {found['bounds']['ceiling']:.2f}, "
         f"floor {found['bounds']['floor']:.2f}.",
         "",
-        "| row | fidelity | text right | leak | consistency | diversity | learning | parameters | peak |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(COLUMNS)} |",
+        "|---" * len(COLUMNS) + "|",
     ]
     more = list(dict.fromkeys(column for of in found["scores"].values() for column in of))
     lines[-2:] = [f"{lines[-2]}{''.join(f' {column} |' for column in more)}", lines[-1] + "---|" * len(more)]
@@ -96,6 +101,7 @@ def _line(title: str, values: dict[str, Any], scores: list[str]) -> str:
     cells = [
         title,
         row.fidelity.decimal(),
+        row.own.decimal(),
         row.text.percent(),
         row.leak.percent(),
         row.consistency.decimal(),

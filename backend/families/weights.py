@@ -2,19 +2,17 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-from backend.api.bases import STARTER, architecture
+from backend.api.bases import HUB_NAME, STARTER, architecture
 from backend.api.library import expand_user
 from backend.errors import UserError
 from backend.families.base import Fingerprint
 
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # The pipeline's parts, and of each weight the safetensors or, where a repository has none, the .bin.
 PARTS = ("model_index.json", "*/config.json", "scheduler/*", "tokenizer/*", "restage.json")
 SAFE_WEIGHTS = ("unet/*.safetensors", "vae/*.safetensors", "text_encoder/*.safetensors")

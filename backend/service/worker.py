@@ -16,7 +16,10 @@ from backend.tasks.run import Result, Run, Stopped
 Perform = Callable[[Request, Run], Result]
 Stop = Callable[[], Literal["", "cancel", "shutdown"]]
 
-GPU_MEMORY = ("The GPU is out of memory.", "Use fewer frames, a smaller size or the low memory mode.")
+GPU_MEMORY = (
+    "The GPU is out of memory.",
+    "Use fewer frames, a smaller size or the memory mode “low” (in the preferences, or --memory).",
+)
 MEMORY = ("The computer is out of memory.", "Close other programs, or use fewer frames or a smaller size.")
 DISK = ("The disk is full.", "Free some space, or choose a library folder on another disk.")
 PLACE_HINT = "Choose another place, or change who may read and write there."

@@ -51,7 +51,7 @@ def followed(request: Generate, motions: Sequence[LoadedMotion]) -> tuple[float,
         return 0.0, None
     if not learned:
         raise UserError(
-            "There is no motion whose clip could be followed.", "Add a motion, or set follow to 0."
+            "There is no motion whose clip could be followed.", "Add a motion, or follow its clip at 0."
         )
     motion = (recommended or learned)[0]
     closely = motion.preset.follow if request.follow is None else request.follow

@@ -110,6 +110,7 @@ def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     found = json.loads((plan.out / "methods.json").read_text())
     assert found["rows"]["t-lora"]["parameters"] > 0
     assert found["rows"]["caption"]["fidelity"]["count"] == 2
+    assert found["rows"]["t-lora"]["own"]["count"] == 2
     assert (plan.out / "t-lora.jpg").exists()
     (bench.cell_folder(plan, "t-lora", TRIALS[0]) / "cell.json").unlink()
     partial = write_table(replace(plan, rows=("caption", "t-lora"), trials=("circle", "pendulum")))

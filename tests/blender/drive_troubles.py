@@ -56,6 +56,20 @@ def bases() -> dict[str, Any]:
     return seen
 
 
+def hub() -> dict[str, Any]:
+    """A base of the hub that is not here, without and with leave to go online; as the second base too."""
+    chosen = bpy.context.preferences.system
+    seen = {}
+    for name, online in (("offline", False), ("online", True)):
+        chosen.use_online_access = online
+        for where, which in (("base", settings()), ("second", settings().finish)):
+            before, which.base = which.base, "somebody/model"
+            timer.tick()
+            seen[f"{name}, {where}"] = operators.why_not_act(bpy.context)
+            which.base = before
+    return seen
+
+
 def libraries() -> dict[str, str]:
     """Libraries that cannot be one, chosen in the preferences, where an update looks at them at once."""
     file = folder / "file"
@@ -130,5 +144,5 @@ def unforeseen() -> dict[str, Any]:
 
 
 told["bases"], told["libraries"], told["lora"] = bases(), libraries(), lora()
-told["unforeseen"], told["messages"] = unforeseen(), messages()
+told["unforeseen"], told["messages"], told["hub"] = unforeseen(), messages(), hub()
 driving.tell(**told)

@@ -8,7 +8,10 @@ from .conftest import Drive
 
 pytestmark = pytest.mark.blender
 
-FAILED = "Restage has failed ({}). Restart Blender; if this comes back, report what its console says."
+FAILED = (
+    "Restage has failed ({}). Restart Blender; if this comes back, report what its console says "
+    "(Window > Toggle System Console, or the terminal that Blender was started from)."
+)
 
 
 def test_whatever_goes_wrong_the_timer_goes_on_and_the_panel_says_what_to_do(
@@ -27,6 +30,13 @@ def test_whatever_goes_wrong_the_timer_goes_on_and_the_panel_says_what_to_do(
         "no rate": wrong("zero"),
         "words": wrong("words"),
         "put right": {"window": [16, 8.0], "why not": False},
+    }
+    fetch = "somebody/model is to be fetched: allow online access first (Preferences > System > Network)"
+    assert told["hub"] == {
+        "offline, base": fetch,
+        "offline, second": fetch,
+        "online, base": "",
+        "online, second": "",
     }
     assert told["libraries"] == {
         "a file": "The library …/file is a file, not a folder. Choose another one in Restage's preferences.",

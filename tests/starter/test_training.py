@@ -36,6 +36,23 @@ SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
 
 
+def test_what_is_exported_are_averaged_weights_which_follow_the_trained_ones(tmp_path: Path) -> None:
+    modules = torch.nn.ModuleDict({"part": torch.nn.Linear(1, 1, bias=False)})
+    with torch.no_grad():
+        modules["part"].weight.fill_(0)
+    checkpoint = Checkpoint(tmp_path / "part.pt", modules, ema_decay=0.25)
+    for _ in range(2):
+        with torch.no_grad():
+            modules["part"].weight.add_(1)
+        checkpoint.advance()
+    # After one step 2/11 of what was, after two 3/12: 1 − 2/11 = 9/11, and 9/44 + 2 · 3/4.
+    assert checkpoint.ema["part.weight"].item() == pytest.approx(9 / 44 + 1.5)
+    checkpoint.save()
+    assert modules["part"].weight.item() == 2
+    assert Checkpoint(tmp_path / "part.pt", modules).load(averaged=True)
+    assert modules["part"].weight.item() == pytest.approx(9 / 44 + 1.5)
+
+
 def test_every_known_word_is_one_token_and_any_other_text_encodes(denoising: Denoising) -> None:
     tokenizer = denoising.tokenizer
     assert all(len(tokenizer.tokenize(word)) == 1 for word in known_words())

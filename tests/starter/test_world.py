@@ -18,12 +18,15 @@ from backend.starter.world import (
     SUBJECTS,
     VOCABULARIES,
     Shot,
+    another,
     camera_path,
     caption,
     path,
     render,
     sample_shot,
 )
+from backend.starter.world.render import TOLERANCE
+from backend.starter.world.shots import SHRUNK, TURNING_SIZES
 
 RED_BALL = Shot(subject="ball", colour="red", background="gray wall", motion="circle")
 
@@ -32,6 +35,21 @@ def test_the_same_seed_gives_the_same_shot_and_the_same_picture() -> None:
     one, other = (render([sample_shot(7)], size=32, frames=4) for _ in range(2))
     assert torch.equal(one.frames, other.frames)
     assert sample_shot(7) != sample_shot(8)
+
+
+def test_pictures_are_the_same_on_every_device_and_at_every_precision() -> None:
+    shots = [sample_shot(seed) for seed in range(24)]
+    usual = render(shots, size=64, frames=2)
+    torch.set_default_dtype(torch.float64)
+    try:
+        others = [render(shots, size=64, frames=2)]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    if torch.cuda.is_available():
+        others.append(render(shots, size=64, frames=2, device="cuda"))
+    for other in others:
+        assert (usual.frames - other.frames.cpu()).abs().max() < TOLERANCE
+        torch.testing.assert_close(usual.centres, other.centres.float().cpu())
 
 
 def test_centres_and_scales_do_not_depend_on_the_size_of_the_picture() -> None:
@@ -106,6 +124,19 @@ def test_cameras_that_wander_take_another_smooth_way_each_time_and_none_is_drawn
     seen = replace(sample_shot(0, vocabulary=FIRST), camera="wander")
     assert VOCABULARIES["camera"].says(seen)
     assert not FIRST.says(seen)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_what_spins_stands_in_the_middle_large_and_whole(count: int) -> None:
+    low, high = (bound * SHRUNK[count] for bound in TURNING_SIZES[count])
+    rng, vocabulary = random.Random(0), replace(FULL, counts=(count,))
+    for _ in range(40):
+        shot = another(rng, sample_shot(rng, vocabulary=vocabulary, motion="spin", camera="locked"))
+        assert (shot.x, shot.y, shot.count) == (0.5, 0.5, count)
+        assert low <= shot.size <= high
+        masks = render([shot], size=64, frames=2).masks
+        edge = torch.cat((masks[..., 0, :], masks[..., -1, :], masks[..., :, 0], masks[..., :, -1]))
+        assert edge.max() == 0
 
 
 def test_words_that_are_stressed_are_drawn_more_often_and_none_is_lost() -> None:

@@ -164,6 +164,36 @@ def test_what_a_method_would_not_use_is_refused_in_a_sentence(request_, tmp_path
     assert not Path(request_.out).exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "clips", "complaint"),
+    [
+        (CustomizeAVideo(), 2, "stands for one clip's looks"),
+        (Vmc(), 2, "stands for one clip's looks"),
+        (Vmc(caption="motion only"), 1, "no place in a caption of the motion alone"),
+    ],
+)
+def test_a_given_textual_inversion_wants_one_clip_and_words_for_its_looks(
+    request_, tmp_path, method, clips, complaint
+):
+    save_file({"<cat>": torch.ones(3, 16)}, tmp_path / "cat.safetensors")
+    method = replace(method, absorber="given", given=str(tmp_path / "cat.safetensors"))
+    asked = replace(request_, method=method, clips=request_.clips * clips)
+    with pytest.raises(UserError, match=complaint) as caught:
+        perform(asked, quiet_run(tmp_path / "job"))
+    assert caught.value.hint
+    assert not Path(request_.out).exists()
+
+
+def test_the_looks_that_several_clips_share_are_kept_as_one_absorber(request_, base, tmp_path):
+    kept = replace(request_.method, absorber="spatial LoRA", keep_absorber=True)
+    asked = replace(request_, method=kept, clips=request_.clips * 2)
+    _, looks = perform(asked, quiet_run(tmp_path / "a")).outputs
+    given = read_given(looks, base)
+    assert given.lora.scale == 0.5
+    assert not given.vectors
+    assert any(t.abs().max() > 0 for name, t in given.lora.state.items() if "lora_B" in name)
+
+
 def test_looks_of_a_still_alone_are_a_preset_to_mix_with_any_motion(request_, tmp_path):
     """Animate a still: its looks, stacked with a motion that was learned from a clip."""
     looks = MotionDirector(learns="looks", spatial_learning_rate=0.01)

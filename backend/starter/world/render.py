@@ -24,6 +24,8 @@ PLACES = {
 }
 """Where each of several subjects stands, in radii from the middle of all: a cell of the latents apart or more
 for nearly all. Nearer ones melt together in what the starter makes."""
+TOLERANCE = 1 / 255
+"""By how much a pixel may differ from device to device, which round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def render(
     """Render `frames` frames of each shot at `fps`, `size` pixels wide and high.
 
     Subjects are signed distance functions with antialiased edges: another size or rate gives the same
-    picture, sampled otherwise. Paths are computed on the CPU, so that truth is the same on every device.
+    picture, sampled otherwise. Paths are computed on the CPU, so that truth is the same on every device;
+    pictures differ by less than `TOLERANCE`.
     """
     times = torch.arange(frames) / fps
     on_cpu = [camera_path(shot, times) for shot in shots]
