@@ -1,7 +1,9 @@
 """`restage bench stacked`: the motion of a subject and that of a camera, each learned alone, in one clip.
 
-Beside what the base makes stands the ceiling: the world's own clips that have both. It goes on where it was
-stopped: what is learned or made already stays.
+Beside what the base makes stands the ceiling: the world's own clips that have both. Whether the camera
+follows is asked of two witnesses: the measure, which knows nothing of what is shown and finds no camera where
+a ground bends too much, and the starter's judge, which knows the world's grounds (`judge.camera_of`). It goes
+on where it was stopped: what is learned or made already stays.
 """
 
 import json
@@ -9,15 +11,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch
 
 from backend.api.library import write_whole
 from backend.api.protocol import Clip, Generate, Learn, Motion, Sampling, Stacking
-from backend.bench.intervals import Mean, mean_of
+from backend.bench.intervals import mean_of
+from backend.bench.measures import Frames
 from backend.bench.methods import at_base_rate, keep_to, write_reference
 from backend.bench.rows import Trial, trial_named, words_of
 from backend.media.motion import layer_fidelity
 from backend.media.sheets import contact_sheet
+from backend.starter.judge import judge
 from backend.starter.world import Shot, caption
 from backend.tasks import perform
 from backend.tasks.run import Run
@@ -42,6 +48,22 @@ SHOWN_ON = (
     Shot(subject="triangle", colour="yellow", background="forest"),
 )
 
+COLUMNS = {
+    "subject": "subject follows",
+    "camera": "camera follows",
+    "both": f"both ≥ {FOLLOWED}",
+    "judged": "camera, as judged",
+    "both judged": "subject ≥ 0.8, camera as judged",
+}
+
+
+class Followed(NamedTuple):
+    """How closely a clip's subject and camera follow their references; whether the judge sees that camera."""
+
+    subject: float
+    camera: float
+    judged: bool
+
 
 def bench_stacked(
     out: Path, library: Path, base: str, prompts: int, seeds: int, steps: int | None = None
@@ -54,11 +76,11 @@ def bench_stacked(
     motions = [_learned(trial, out, base, steps, run) for trial in trials]
     references = [at_base_rate(write_reference(out / "references", trial, 0)) for trial in trials]
     shown = [(f"reference: {t.name}", r) for t, r in zip(trials, references, strict=True)]
-    found: dict[str, list[tuple[float, float]]] = {way: [] for way in (*WAYS, "ceiling")}
+    found: dict[str, list[Followed]] = {way: [] for way in (*WAYS, "ceiling")}
     for number, shot in enumerate(SHOWN_ON[:prompts]):
         truth = Trial(f"both {number}", replace(shot, motion=SUBJECT.shot.motion, camera=CAMERA.shot.camera))
         filmed = at_base_rate(write_reference(out / "references", truth, 0))
-        found["ceiling"].append(layer_fidelity(references[0], references[1], filmed))
+        found["ceiling"].append(_followed(references, filmed, shot))
         for seed, way in product(range(seeds), WAYS):
             path = out / f"{number}-{seed}-{way}.mp4"
             if not path.exists():
@@ -70,7 +92,7 @@ def bench_stacked(
                                  sampling=Sampling(stacking=stacking)),
                         run)  # fmt: skip
             made = at_base_rate(path)
-            found[way].append(layer_fidelity(references[0], references[1], made))
+            found[way].append(_followed(references, made, shot))
             shown += [(f"{caption(shot).looks}: {way}", made)] if seed == 0 else []
     contact_sheet(shown, out / "stacked.png")
     return _written(out, found)
@@ -87,19 +109,25 @@ def _learned(trial: Trial, out: Path, base: str, steps: int | None, run: Run) ->
     return folder
 
 
-def _written(out: Path, found: dict[str, list[tuple[float, float]]]) -> str:
-    lines = ["| acting | subject follows | camera follows | both ≥ 0.8 |", "|---|---|---|---|"]
+def _followed(references: Sequence[Frames], made: Frames, shot: Shot) -> Followed:
+    """Of a clip before the ground that was asked for."""
+    seen = judge(torch.from_numpy(made).movedim(-1, 1) / 255, shot.background, 8.0)
+    return Followed(*layer_fidelity(references[0], references[1], made), seen.camera == CAMERA.shot.camera)
+
+
+def _written(out: Path, found: dict[str, list[Followed]]) -> str:
+    lines = [f"| acting | {' | '.join(COLUMNS.values())} |", "|---" * (len(COLUMNS) + 1) + "|"]
     figures: dict[str, dict[str, Any]] = {}
-    for way, pairs in found.items():
-        subject, camera, both = _means(pairs)
-        lines.append(f"| {way} | {subject.decimal()} | {camera.decimal()} | {both.percent()} |")
-        figures[way] = {"subject": asdict(subject), "camera": asdict(camera), "both": asdict(both)}
+    for way, clips in found.items():
+        subject, camera = (mean_of([clip[layer] for clip in clips]) for layer in (0, 1))
+        both = mean_of([min(clip.subject, clip.camera) >= FOLLOWED for clip in clips])
+        judged = mean_of([clip.judged for clip in clips])
+        so = mean_of([clip.judged and clip.subject >= FOLLOWED for clip in clips])
+        cells = [subject.decimal(), camera.decimal(), *(share.percent() for share in (both, judged, so))]
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+        means = (subject, camera, both, judged, so)
+        figures[way] = dict(zip(COLUMNS, map(asdict, means), strict=True))
     table = "\n".join(lines) + "\n"
     write_whole(out / "stacked.json", json.dumps(figures, indent=2).encode())
     write_whole(out / "stacked.md", table.encode())
     return table
-
-
-def _means(pairs: Sequence[tuple[float, float]]) -> tuple[Mean, Mean, Mean]:
-    subject, camera = zip(*pairs, strict=True)
-    return mean_of(subject), mean_of(camera), mean_of([min(pair) >= FOLLOWED for pair in pairs])

@@ -15,6 +15,7 @@ from backend.bench.starter import load, round_trip
 from backend.cli.main import app
 from backend.errors import UserError
 from backend.media.motion import layer_fidelity
+from backend.starter.judge import judge
 from backend.starter.world import Shot, render
 
 
@@ -32,6 +33,8 @@ def test_it_learns_two_motions_and_says_how_closely_each_is_followed(toy_base: P
     assert figures["both, apart"]["camera"]["mean"] > 0.99
     assert figures["both, apart"]["both"] == {"mean": 0, "low": 0, "high": 0, "count": 1}
     assert figures["ceiling"]["both"]["mean"] == 1, "on this ground the measure finds both"
+    assert figures["ceiling"]["both judged"]["mean"] == 1, "and so does the judge"
+    assert figures["subject"]["judged"]["mean"] == 0
     ways = ("words", "camera", "both, added")
     asked = {way: json.loads((tmp_path / f"0-0-{way}.mp4.json").read_text()) for way in ways}
     assert asked["both, added"]["request"]["sampling"]["stacking"] == "added"
@@ -50,6 +53,7 @@ def test_on_its_grounds_both_motions_are_found_through_the_starters_autoencoder(
     frames = (back.movedim(1, -1) * 255).round().byte().numpy()
     references = [at_base_rate(write_reference(tmp_path, trial, 0)) for trial in (SUBJECT, CAMERA)]
     assert min(layer_fidelity(*references, frames)) > 0.9
+    assert judge(back, shot.background, 8.0).camera == CAMERA.shot.camera
 
 
 def test_a_folder_of_another_starter_is_not_gone_on_with(
