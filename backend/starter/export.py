@@ -20,7 +20,7 @@ STEPS = {"draft": 200, "normal": 300, "best": 600}
 PROFILE = {
     "schema": 1,
     "name": "starter",
-    "version": 11,
+    "version": 12,
     "sampling_steps": 25,
     "guidance": 3.0,
     "stacking": "apart",
