@@ -43,11 +43,13 @@ def mixed_precision(device: torch.device) -> torch.autocast:
 def _halves_pay() -> bool:
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return False
-    took = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        factor = torch.ones(1024, 1024, dtype=dtype)
-        took[dtype] = min(timeit.repeat(lambda m=factor: m @ m, number=1, repeat=5))
-    return took[torch.bfloat16] < took[torch.float32]
+    whole, half = (torch.ones(1024, 1024, dtype=dtype) for dtype in (torch.float32, torch.bfloat16))
+    return _seconds(half) < _seconds(whole)
+
+
+def _seconds(matrix: torch.Tensor) -> float:
+    """What its square takes, at best of five."""
+    return min(timeit.repeat(lambda: matrix @ matrix, number=1, repeat=5))
 
 
 def upload(values: torch.Tensor, device: torch.device) -> torch.Tensor:
