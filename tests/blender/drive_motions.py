@@ -70,6 +70,7 @@ def adding() -> dict[str, Any]:
     bpy.ops.restage.motion_remove(index=1)
     settings().base = "starter"
     seen["other base"] = generate_allowed()
+    bpy.context.preferences.system.use_online_access = True  # to fetch it by
     settings().base = "somebody/never-fetched"
     seen["unknown base"] = generate_allowed()
     settings().base = given["base"]

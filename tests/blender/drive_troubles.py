@@ -143,6 +143,6 @@ def unforeseen() -> dict[str, Any]:
     return seen
 
 
-told["bases"], told["libraries"], told["lora"] = bases(), libraries(), lora()
-told["unforeseen"], told["messages"], told["hub"] = unforeseen(), messages(), hub()
+told["bases"], told["hub"], told["libraries"], told["lora"] = bases(), hub(), libraries(), lora()
+told["unforeseen"], told["messages"] = unforeseen(), messages()
 driving.tell(**told)
