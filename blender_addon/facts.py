@@ -53,8 +53,14 @@ def base_of(name: str, library: Path) -> Base:
             except (ValueError, TypeError, ArithmeticError):
                 wrong = f"{folder / 'restage.json'} gives no usable frames and fps; correct or delete it"
             form = architecture(config) if config else ""
-            return Base(str(profile.get("name", name)), window, form, wrong)
-    return Base(name, to_fetch=bool(HUB_NAME.fullmatch(name)) and not os.path.exists(own))
+            return Base(str(profile.get("name", name)), window, form, wrong, _to_fetch(name, library))
+    return Base(name, to_fetch=_to_fetch(name, library))
+
+
+def _to_fetch(name: str, library: Path) -> bool:
+    """As the backend decides it: a folder without its index has been fetched in part."""
+    here = os.path.exists(expand_user(name)) or (library / "models" / name / "model_index.json").is_file()
+    return bool(HUB_NAME.fullmatch(name)) and not here
 
 
 def _window(profile: dict[str, Any]) -> Window:

@@ -49,8 +49,9 @@ class RESTAGE_PT_strip(Always):
         if scene is None:
             wrapped(layout, f"{strips.NO_SCENE}.", "INFO")
             return
-        if wrong := session.why_not_base(scene.restage.base):
-            wrapped(layout, f"{wrong}.", "ERROR")
+        for name in dict.fromkeys((scene.restage.base, scene.restage.finish.base)):
+            if wrong := session.why_not_base(name):
+                wrapped(layout, f"{wrong}.", "ERROR")
         if reason := strips.why_not_a_source(strip):
             wrapped(layout, f"{reason}.", "INFO")
             return

@@ -25,6 +25,13 @@ BUSY, IDLE = 0.1, 1.0  # seconds between two ticks of the timer
 SEARCH = 30.0  # seconds between two looks for interrupted jobs
 
 
+def why_not_fetch(base: facts.Base) -> str:
+    """Why a base of the hub that is not here cannot be fetched, in a sentence; nothing when it can."""
+    if not base.to_fetch or bpy.app.online_access:
+        return ""
+    return f"{base.name} is to be fetched: allow online access first (Preferences > System > Network)"
+
+
 class Session:
     def __init__(self) -> None:
         self.backend: Backend | None = None
@@ -63,9 +70,7 @@ class Session:
     def why_not_base(self, name: str) -> str:
         """Why a base that a scene names cannot be used, in a sentence; nothing when it can or who knows."""
         base = self.bases.get(name)
-        if base and base.to_fetch and not bpy.app.online_access:
-            return f"{name} is to be fetched: allow online access first (Preferences > System > Network)"
-        return base.wrong if base else ""
+        return (why_not_fetch(base) or base.wrong) if base else ""
 
     def why_not_motions(self, settings: Any) -> str:
         """Why the motions that a scene has chosen cannot act, in a sentence; nothing when they can."""
@@ -113,6 +118,9 @@ class Session:
 
     def submit(self, request: Request, place: strips.Place, title: str) -> None:
         """Send a request, starting the backend if need be. Raises UserError when that cannot be done."""
+        for name in (getattr(request, "base", ""), getattr(getattr(request, "finish", None), "base", "")):
+            if reason := why_not_fetch(facts.base_of(name, library(bpy.context))) if name else "":
+                raise UserError(f"{reason}.", "Then try again.")
         if self.backend is None or not self.backend.alive:
             self.pump()  # what a backend that died has left to say
             self._start()
@@ -174,7 +182,8 @@ class Session:
         before, self.environment = self.environment, environment.state(where)
         settings = [scene.restage for scene in bpy.data.scenes]
         named = {name for one in settings for name in (one.base, one.finish.base) if name}
-        known = {name for name, base in self.bases.items() if not base.wrong}  # a wrong one may be put right
+        # A wrong one may be put right, and one that is to be fetched may come from elsewhere.
+        known = {name for name, base in self.bases.items() if not (base.wrong or base.to_fetch)}
         bases = {name: facts.base_of(name, where) for name in named - known}
         news = bases.items() - self.bases.items()
         rows = [row for one in settings for row in (*one.motions, *one.looks)]

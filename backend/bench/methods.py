@@ -37,6 +37,7 @@ from backend.tasks import perform
 from backend.tasks.run import Run
 
 Frames = npt.NDArray[np.uint8]
+SCHEMA = 2  # of a finished cell: since 2 with clips of the reference's own caption
 SCORERS = {  # kind → files that it has
     "clip": ("config.json",),
     "pick": ("config.json",),
@@ -97,7 +98,7 @@ def _check(what: str, given: Sequence[str], known: Collection[str]) -> None:
 
 def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:
     """Run every cell of the plan that is not finished yet."""
-    settings = {"quality": plan.quality, "steps": plan.steps}
+    settings = {"schema": SCHEMA, "quality": plan.quality, "steps": plan.steps}
     keep_to(plan.out, plan.base, **settings, prompts=plan.prompts, seeds=plan.seeds)
     trials = [t for t in TRIALS if t.name in plan.trials]
     cells = [(row, trial) for trial in trials for row in plan.rows]
@@ -146,7 +147,7 @@ def _cell(plan: Plan, row: Row, trial: Trial, folder: Path) -> dict[str, Any]:
         for seed in range(plan.seeds):
             one = measured(shown, made(str(number), shot, seed), shot, trial.shot)
             results.append({"prompt": number, "seed": seed, **asdict(one)})
-    return {"schema": 2, "cost": cost, "own": own, "results": results}
+    return {"schema": SCHEMA, "cost": cost, "own": own, "results": results}
 
 
 def _learned(plan: Plan, row: Row, trial: Trial, run: Run) -> tuple[tuple[Motion, ...], dict[str, float]]:

@@ -53,7 +53,7 @@ COLUMNS = {
     "camera": "camera follows",
     "both": f"both ≥ {FOLLOWED}",
     "judged": "camera, as judged",
-    "both judged": "subject ≥ 0.8, camera as judged",
+    "both judged": f"subject ≥ {FOLLOWED}, camera as judged",
 }
 
 

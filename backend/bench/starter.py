@@ -215,6 +215,7 @@ def measure(folder: Path, asked: Asked, out: Path, **settings: float) -> dict[st
         "autoencoder_db": _interval(decibels(truth.flatten(0, 1), back.flatten(0, 1)).tolist()),
         "filmed_db": _interval(filmed),
         "inversion_db": _interval(inverted),
+        "timed_steps": TIMED_STEPS,
         "seconds_to_load": round(loading, 2),
         "seconds_a_clip": round(seconds_for_one(pipeline, frames, guidance), 2),
         "seconds_of_16_frames": round(seconds_for_one(pipeline, 16, guidance), 2),

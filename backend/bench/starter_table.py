@@ -32,7 +32,8 @@ def markdown(figures: dict[str, Any]) -> str:
             "",
             *_table(["", "goal", "measured", "reached"], dict(_goals(figures))),
             "",
-            f"A clip of {figures['frames']} frames takes {figures['seconds_a_clip']} s. The camera is right "
+            f"A clip of {figures['frames']} frames and {figures['timed_steps']} steps takes "
+            f"{figures['seconds_a_clip']} s. The camera is right "
             f"in {_percent(figures['moving_cameras'])} of the prompts that ask for one that moves.",
             "",
         )
@@ -54,7 +55,9 @@ def _goals(figures: dict[str, Any]) -> list[tuple[str, list[str]]]:
     for quality, goal in SHARES.items():
         if quality in right:
             mean = Mean(**right[quality])
-            rows.append((f"{quality} right", [f"≥ {goal:.0%}", mean.percent(), _yes(mean.mean >= goal)]))
+            rows.append(
+                (f"{quality} right", [f"≥ {100 * goal:.0f} %", mean.percent(), _yes(mean.mean >= goal)])
+            )
     for key, (what, least) in DECIBELS.items():
         if figures[key]:
             mean = Mean(**figures[key])

@@ -67,6 +67,20 @@ def hub() -> dict[str, Any]:
             timer.tick()
             seen[f"{name}, {where}"] = operators.why_not_act(bpy.context)
             which.base = before
+    chosen.use_online_access = False
+    asked = protocol.Generate(job="take", prompt="a ball", out="take.mp4", base="somebody/model")
+    try:
+        session.submit(asked, strips.place_of(bpy.context.scene, None), "take")
+    except driving.module("backend.errors").UserError as error:
+        seen["offline, another take"] = str(error)
+    config = session.library / "models" / "somebody" / "model" / "unet" / "config.json"
+    settings().base = "somebody/model"
+    for file, name in ((config, "in part"), (config.parents[1] / "model_index.json", "whole")):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+        timer.tick()
+        seen[f"offline, {name}"] = operators.why_not_act(bpy.context)
+    settings().base = "starter"
     return seen
 
 

@@ -37,6 +37,9 @@ def test_whatever_goes_wrong_the_timer_goes_on_and_the_panel_says_what_to_do(
         "offline, second": fetch,
         "online, base": "",
         "online, second": "",
+        "offline, another take": f"{fetch}.",
+        "offline, in part": fetch,
+        "offline, whole": "",
     }
     assert told["libraries"] == {
         "a file": "The library …/file is a file, not a folder. Choose another one in Restage's preferences.",

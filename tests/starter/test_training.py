@@ -16,7 +16,7 @@ from transformers import CLIPTokenizer
 
 from backend.api.bases import STARTER
 from backend.families.unet3d import bypass_temporal
-from backend.starter import loop, train
+from backend.starter import loop, models, train
 from backend.starter.data import GROUP, Bank, write_bank
 from backend.starter.export import weights_in
 from backend.starter.films import Films
@@ -51,6 +51,17 @@ def test_what_is_exported_are_averaged_weights_which_follow_the_trained_ones(tmp
     assert modules["part"].weight.item() == 2
     assert Checkpoint(tmp_path / "part.pt", modules).load(averaged=True)
     assert modules["part"].weight.item() == pytest.approx(9 / 44 + 1.5)
+
+
+@pytest.mark.parametrize(("half", "pays"), [(0.4, True), (0.9, False), (2.0, False)])
+def test_bfloat16_is_taken_on_a_cpu_where_it_is_clearly_faster(
+    half: float, pays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(models, "_seconds", lambda of: half if of.dtype == torch.bfloat16 else 1.0)
+    models._halves_pay.cache_clear()
+    assert models.mixed_precision(CPU)._enabled == pays
+    models._halves_pay.cache_clear()
 
 
 def test_every_known_word_is_one_token_and_any_other_text_encodes(denoising: Denoising) -> None:
