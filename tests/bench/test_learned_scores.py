@@ -12,7 +12,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcesso
 
 from backend.api.bases import STARTER
 from backend.bench.learned_scores import Scorer
-from backend.bench.methods import cell_folder, plan_of, write_reference
+from backend.bench.methods import SCHEMA, cell_folder, plan_of, write_reference
 from backend.bench.perceptual import ALEXNET, Lpips, alexnet_features
 from backend.bench.rows import TRIALS
 from backend.bench.table import write_table
@@ -124,7 +124,8 @@ def test_the_table_has_their_columns_and_keeps_what_was_scored(
         for seed in (0, 1)
     ]  # fmt: skip
     cost = {"seconds": 0.0, "parameters": 0, "peak_mib": 0.0}
-    (cell / "cell.json").write_text(json.dumps({"schema": 1, "cost": cost, "results": results}))
+    written = {"schema": SCHEMA, "cost": cost, "own": [1.0], "results": results}
+    (cell / "cell.json").write_text(json.dumps(written))
     head = write_table(plan).splitlines()[2]
     assert head.endswith("| peak | CLIP | alike | PickScore | LPIPS |")
     found = json.loads((tmp_path / "methods.json").read_text())["scores"]["caption"]
