@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bpy
+
 from . import strips
 from .backend.api.bases import HUB_NAME, STARTER, architecture
 from .backend.api.library import expand_user
@@ -55,6 +57,13 @@ def base_of(name: str, library: Path) -> Base:
             form = architecture(config) if config else ""
             return Base(str(profile.get("name", name)), window, form, wrong, _to_fetch(name, library))
     return Base(name, to_fetch=_to_fetch(name, library))
+
+
+def why_not_fetch(base: Base) -> str:
+    """Why a base of the hub that is not here cannot be fetched, in a sentence; nothing when it can."""
+    if not base.to_fetch or bpy.app.online_access:
+        return ""
+    return f"{base.name} is to be fetched: allow online access first (Preferences > System > Network)"
 
 
 def _to_fetch(name: str, library: Path) -> bool:

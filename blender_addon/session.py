@@ -25,13 +25,6 @@ BUSY, IDLE = 0.1, 1.0  # seconds between two ticks of the timer
 SEARCH = 30.0  # seconds between two looks for interrupted jobs
 
 
-def why_not_fetch(base: facts.Base) -> str:
-    """Why a base of the hub that is not here cannot be fetched, in a sentence; nothing when it can."""
-    if not base.to_fetch or bpy.app.online_access:
-        return ""
-    return f"{base.name} is to be fetched: allow online access first (Preferences > System > Network)"
-
-
 class Session:
     def __init__(self) -> None:
         self.backend: Backend | None = None
@@ -70,7 +63,7 @@ class Session:
     def why_not_base(self, name: str) -> str:
         """Why a base that a scene names cannot be used, in a sentence; nothing when it can or who knows."""
         base = self.bases.get(name)
-        return (why_not_fetch(base) or base.wrong) if base else ""
+        return (facts.why_not_fetch(base) or base.wrong) if base else ""
 
     def why_not_motions(self, settings: Any) -> str:
         """Why the motions that a scene has chosen cannot act, in a sentence; nothing when they can."""
@@ -119,7 +112,7 @@ class Session:
     def submit(self, request: Request, place: strips.Place, title: str) -> None:
         """Send a request, starting the backend if need be. Raises UserError when that cannot be done."""
         for name in (getattr(request, "base", ""), getattr(getattr(request, "finish", None), "base", "")):
-            if reason := why_not_fetch(facts.base_of(name, library(bpy.context))) if name else "":
+            if reason := facts.why_not_fetch(facts.base_of(name, library(bpy.context))) if name else "":
                 raise UserError(f"{reason}.", "Then try again.")
         if self.backend is None or not self.backend.alive:
             self.pump()  # what a backend that died has left to say

@@ -12,6 +12,16 @@ FAILED = (
     "Restage has failed ({}). Restart Blender; if this comes back, report what its console says "
     "(Window > Toggle System Console, or the terminal that Blender was started from)."
 )
+FETCH = "somebody/model is to be fetched: allow online access first (Preferences > System > Network)"
+HUB = {
+    "offline, base": FETCH,
+    "offline, second": FETCH,
+    "online, base": "",
+    "online, second": "",
+    "offline, another take": f"{FETCH}.",
+    "offline, in part": FETCH,
+    "offline, whole": "",
+}
 
 
 def test_whatever_goes_wrong_the_timer_goes_on_and_the_panel_says_what_to_do(
@@ -31,16 +41,7 @@ def test_whatever_goes_wrong_the_timer_goes_on_and_the_panel_says_what_to_do(
         "words": wrong("words"),
         "put right": {"window": [16, 8.0], "why not": False},
     }
-    fetch = "somebody/model is to be fetched: allow online access first (Preferences > System > Network)"
-    assert told["hub"] == {
-        "offline, base": fetch,
-        "offline, second": fetch,
-        "online, base": "",
-        "online, second": "",
-        "offline, another take": f"{fetch}.",
-        "offline, in part": fetch,
-        "offline, whole": "",
-    }
+    assert told["hub"] == HUB
     assert told["libraries"] == {
         "a file": "The library …/file is a file, not a folder. Choose another one in Restage's preferences.",
         "too long": "",  # nothing is there: it is to be set up, which will say what is wrong
