@@ -66,6 +66,14 @@ def why_not_fetch(base: Base) -> str:
     return f"{base.name} is to be fetched: allow online access first (Preferences > System > Network)"
 
 
+def check_fetch(request: Any, library: Path) -> None:
+    """Raises UserError when a job's bases are to be fetched, and cannot be."""
+    second = getattr(request, "finish", None)
+    for name in filter(None, (getattr(request, "base", ""), getattr(second, "base", ""))):
+        if reason := why_not_fetch(base_of(name, library)):
+            raise UserError(f"{reason}.", "Then try again.")
+
+
 def _to_fetch(name: str, library: Path) -> bool:
     """As the backend decides it: a folder without its index has been fetched in part."""
     here = os.path.exists(expand_user(name)) or (library / "models" / name / "model_index.json").is_file()

@@ -111,9 +111,7 @@ class Session:
 
     def submit(self, request: Request, place: strips.Place, title: str) -> None:
         """Send a request, starting the backend if need be. Raises UserError when that cannot be done."""
-        for name in (getattr(request, "base", ""), getattr(getattr(request, "finish", None), "base", "")):
-            if reason := facts.why_not_fetch(facts.base_of(name, library(bpy.context))) if name else "":
-                raise UserError(f"{reason}.", "Then try again.")
+        facts.check_fetch(request, library(bpy.context))
         if self.backend is None or not self.backend.alive:
             self.pump()  # what a backend that died has left to say
             self._start()
