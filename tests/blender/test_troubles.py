@@ -18,7 +18,7 @@ HUB = {
     "offline, second": FETCH,
     "online, base": "",
     "online, second": "",
-    "offline, another take": f"{FETCH}.",
+    "offline, another take": f"{FETCH}. Then try again.",
     "offline, in part": FETCH,
     "offline, whole": "",
 }
