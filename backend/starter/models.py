@@ -35,8 +35,8 @@ TEXT_WIDTH = 128
 def mixed_precision(device: torch.device) -> torch.autocast:
     """Autocast to bfloat16, except on a CPU that multiplies in float32 faster.
 
-    That it has instructions for bfloat16 does not say so: of two that have, one takes half as long by them
-    and the other, a virtual machine's, twice as long; without any it is ten times.
+    That it has instructions for bfloat16 does not say so: a virtual machine's takes twice as long by them;
+    without any it is ten times (docs/log.md).
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu" or _halves_pay())
 
