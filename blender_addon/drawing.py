@@ -13,7 +13,7 @@ from .properties import OWN
 from .session import session
 
 STATES = {
-    "missing": "Restage needs one download before its first job; make room for 2 GB, 8 GB with an NVIDIA GPU.",
+    "missing": "Restage needs one download before its first job; make room for 2 GB, 8 with an NVIDIA GPU.",
     "broken": "Setting up was interrupted. Set up again; what has arrived is kept.",
     "ready": "Restage is set up.",
 }
