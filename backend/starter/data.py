@@ -49,12 +49,19 @@ def encode(autoencoder: AutoencoderKL, frames: torch.Tensor) -> torch.Tensor:
 
 
 def _chunk_shots(number: int, chunk: int, vocabulary: Vocabulary) -> list[Shot]:
-    """The shots of one file of the bank: groups of the same words, each followed by its opposite."""
+    """The shots of one file of the bank: groups of the same words, each followed by its opposite.
+
+    What stands beside a spin stands where one does and as large, so that turning is all that differs.
+    """
     rng = random.Random(f"bank {number}")
     drawn = (sample_shot(rng, vocabulary=vocabulary) for _ in range(chunk // (2 * GROUP)))
     firsts = [_perhaps_wandering(rng, shot) for shot in drawn]
-    both = [shot for first in firsts for shot in (first, opposed(first))]
-    return [another(rng, shot) for shot in both for _ in range(GROUP)]
+    pairs = [(shot, first) for first in firsts for shot in (first, opposed(first))]
+    return [
+        another(rng, shot, as_if="spin" if first.motion == "spin" else None)
+        for shot, first in pairs
+        for _ in range(GROUP)
+    ]
 
 
 class _Clips(Dataset[tuple[torch.Tensor, torch.Tensor]]):

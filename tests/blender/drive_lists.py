@@ -248,7 +248,18 @@ def given_to(request: Any) -> dict[str, Any]:
     }
 
 
+def left_open() -> dict[str, Any]:
+    """What the options of learning show of a number of steps that is left to the base, and of the artist's."""
+    seen = {}
+    for chosen in (False, True):
+        settings().own_steps, shown = chosen, driving.Shown()
+        driving.module("panels").RESTAGE_PT_learn_options.draw_for(None, shown, bpy.context.scene, None)
+        seen[str(chosen)] = ["Automatic" in shown.texts, "steps" in shown.names]
+    return seen
+
+
 driving.new_scene()
 told["over time"], told["rows"], told["taken back"] = over_the_clip(), rows_that_go(), taken_back()
 told["looks"], told["sources"] = looks(), sources()
+told["left open"] = left_open()
 driving.tell(**told)

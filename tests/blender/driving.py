@@ -42,6 +42,23 @@ def new_scene() -> None:
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True, load_ui=False)
 
 
+class Shown:
+    """A layout that draws nothing: the texts of its labels and the names of its properties, as asked for."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.names: list[str] = []
+
+    def row(self, **_: Any) -> "Shown":
+        return self
+
+    def label(self, text: str) -> None:
+        self.texts.append(text)
+
+    def prop(self, _: Any, name: str, **__: Any) -> None:
+        self.names.append(name)
+
+
 def backend_process(session: Any) -> int:
     return int(session.backend._process.pid)
 

@@ -31,6 +31,7 @@ from backend.starter.pictures import drawn_ahead
 from backend.starter.stages import Denoising, autoencoder_loss
 from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
 from backend.starter.world import FIRST, FULL, opposed, words_of
+from backend.starter.world.shots import SIZES, TURNING_SIZES
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
@@ -166,6 +167,9 @@ def test_a_spin_stands_beside_what_keeps_still_and_the_other_way_round(tmp_path:
         shot, other = bank.shot(group), bank.shot(bank.opposite(group, random.Random(0)))
         assert other.motion == "spin"
         assert words_of(opposed(other)) == words_of(shot)
+        stands = [bank.shots[row] for row in bank.groups[group]]
+        assert {(s.x, s.y) for s in stands} == {(other.x, other.y)}
+        assert min(s.size for s in stands) >= TURNING_SIZES[1][0] > SIZES[1]
 
 
 def test_stills_give_gradients_to_spatial_layers_and_words_only(denoising: Denoising) -> None:

@@ -160,10 +160,12 @@ def sample_shot(
     )
 
 
-def another(rng: random.Random, shot: Shot) -> Shot:
-    """A shot that the same words describe: elsewhere, of another size and extent."""
-    x, y = _place(rng, shot.motion, shot.count)
-    return replace(shot, x=x, y=y, **_amounts(rng, shot.motion, shot.count))
+def another(rng: random.Random, shot: Shot, as_if: str | None = None) -> Shot:
+    """A shot that the same words describe: elsewhere, of another size and extent; both drawn as those of the
+    motion `as_if` are, where that is given."""
+    motion = as_if or shot.motion
+    x, y = _place(rng, motion, shot.count)
+    return replace(shot, x=x, y=y, **_amounts(rng, motion, shot.count))
 
 
 class _Amounts(TypedDict):
