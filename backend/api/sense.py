@@ -100,6 +100,12 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         "Choose “sampled clips” as the regularization, or leave the captions empty.",
     ),
     (
+        MotionToken,
+        lambda s: s.regular_count is not None and s.regularization != "sampled clips",
+        "There is a number of clips to sample, and none are sampled.",
+        "Choose “sampled clips” as the regularization, or leave the number open.",
+    ),
+    (
         object,
         lambda s: s.beta not in (None, 1.0) and resolved(s, {}).loss != "mse + debiased",
         "Beta is set, and the loss has no debiasing.",
@@ -107,7 +113,7 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     ),
     (
         object,
-        lambda s: s.loss == "mse" and s.compare is not None,
+        lambda s: resolved(s, {}).loss == "mse" and s.compare is not None,
         "Where losses on motion compare is set, and the loss “mse” is none on motion.",
         "Choose another loss, or leave it to the base.",
     ),

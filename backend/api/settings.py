@@ -13,7 +13,18 @@ from .values import described, limited, value
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Method")
-Layers = Literal["qk", "qkv", "attention", "attention+ff", "attention+ff+conv", "attention+ff+conv+cross kv"]
+Layers = Literal[
+    "qk",
+    "qkv",
+    "attention",
+    "qk+conv",
+    "qkv+conv",
+    "attention+ff",
+    "attention+conv",
+    "attention+cross kv",
+    "attention+ff+conv",
+    "attention+ff+conv+cross kv",
+]
 Loss = Literal["mse", "mse + debiased", "motion cosine", "motion l2"]
 Wording = Literal["without looks", "motion only", "whole"]
 Compare = Literal["noise", "clip", "prediction"]
@@ -225,7 +236,8 @@ class MotionToken:
 
 Method = CustomizeAVideo | Vmc | MotionDirector | MotionToken
 
-# Learning steps that a paper gives, as draft, normal and best; without them the base's profile decides.
+# Learning steps around those that a paper gives (VMC 400; the token up to 3000) or its released code does
+# (MotionDirector), as draft, normal and best; without them the base's profile decides.
 STEPS: Mapping[type, Callable[[int], Steps]] = {
     Vmc: lambda clips: {"draft": 200, "normal": 400, "best": 800},
     MotionDirector: lambda clips: (

@@ -37,14 +37,14 @@ from backend.tasks import perform
 from backend.tasks.run import Run
 
 Frames = npt.NDArray[np.uint8]
-SCHEMA = 2  # of a finished cell: since 2 with clips of the reference's own caption
+SCHEMA = 3  # of a finished cell: since 2 with clips of the reference's own caption, since 3 timing in `spread`
 SCORERS = {  # kind → files that it has
     "clip": ("config.json",),
     "pick": ("config.json",),
     "lpips": ("alex.pth", "alexnet-owt-7be5be79.pth"),
 }
 NO_SCORERS: Mapping[str, Path] = MappingProxyType({})
-BASE_RATE, BASE_FRAMES, BASE_SIZE = Fraction(8), 8, 64
+BASE_FRAMES, BASE_SIZE = 8, 64
 
 
 @dataclass(frozen=True)
@@ -231,9 +231,13 @@ def _movie(path: Path, shot: Shot) -> Path:
 
 
 def at_base_rate(path: Path) -> Frames:
-    """The clip (F, H, W, 3) at the base's rate, size and number of frames."""
+    """All of the clip (F, H, W, 3) in the starter's size and number of frames.
+
+    A base whose clips last two seconds learned the reference over two seconds: they are watched twice as fast.
+    """
+    rate = BASE_FRAMES / Fraction(clips.probe(path).seconds).limit_denominator(1000)
     size = (BASE_SIZE, BASE_SIZE)
-    return clips.read(Clip(path=str(path)), frames=BASE_FRAMES, fps=BASE_RATE, size=size)
+    return clips.read(Clip(path=str(path)), frames=BASE_FRAMES, fps=rate, size=size)
 
 
 def read_cells(plan: Plan, row: str) -> dict[str, dict[str, Any]]:

@@ -49,8 +49,8 @@ ROWS: dict[str, Row] = {
     "customize": Row("T-LoRA, spatial absorber (default)", CustomizeAVideo(), core=True),
     "customize-ti": Row("T-LoRA, textual inversion", CustomizeAVideo(absorber="textual inversion")),
     "customize-both": Row("T-LoRA, both absorbers", CustomizeAVideo(absorber="both")),
-    "vmc": Row("VMC, Eq. 17", Vmc(), core=True),
-    "vmc-16": Row("VMC, Eq. 16", Vmc(loss="motion l2")),
+    "vmc": Row("VMC, Eq. 17", Vmc(loss="motion cosine")),
+    "vmc-16": Row("VMC, Eq. 16", Vmc(loss="motion l2"), core=True),
     "director": Row("MotionDirector", MotionDirector(), core=True),
     "director-mse": Row("MotionDirector, no AD loss", MotionDirector(loss="mse")),
     "token": Row("motion token, 5 clips", MotionToken(), clips=5, regular=7, words=V, core=True),
@@ -60,7 +60,7 @@ ROWS: dict[str, Row] = {
     ),
     "inversion": Row("DDIM inversion alone", follow=0.5, core=True),
     "customize-inversion": Row("default, with inversion", CustomizeAVideo(), follow=0.5),
-    "vmc-inversion": Row("VMC, with inversion", Vmc(), follow=0.5),
+    "vmc-inversion": Row("VMC, Eq. 16, with inversion", Vmc(loss="motion l2"), follow=0.5),
     "director-inversion": Row("MotionDirector, with inversion", MotionDirector(), follow=0.5),
     "token-inversion": Row(
         "motion token, with inversion", MotionToken(), follow=0.5, clips=5, regular=7, words=V

@@ -35,6 +35,10 @@ class NoisePath(Protocol):
 
     def to_x0(self, x_t: Tensor, output: Tensor, t: Tensor) -> Tensor: ...
 
+    def step_back(self, x: Tensor, output: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
+        """x_t whose DDIM step from `t` to `t_next`, with this output at x_t, ends at `x`."""
+        ...
+
 
 class _Scheduled:
     """The signal and noise scales of a discrete schedule."""
@@ -68,6 +72,10 @@ class EpsilonPath(_Scheduled):
         a, s = self.scales(t)
         return (x_t - s * output) / a
 
+    def step_back(self, x: Tensor, output: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
+        (a, s), (a_next, s_next) = self.scales(t), self.scales(t_next)
+        return a * (x - s_next * output) / a_next + s * output
+
 
 class VelocityPath(_Scheduled):
     """The model predicts v = a ε − s x_0 (Salimans & Ho 2022, Appendix D)."""
@@ -83,6 +91,11 @@ class VelocityPath(_Scheduled):
     def to_x0(self, x_t: Tensor, output: Tensor, t: Tensor) -> Tensor:
         a, s = self.scales(t)
         return a * x_t - s * output
+
+    def step_back(self, x: Tensor, output: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
+        # Not by way of ε = a v + s x_t: that holds x_t itself, at zero terminal SNR (a = 0) nothing else.
+        (a, s), (a_next, s_next) = self.scales(t), self.scales(t_next)
+        return (x + (a_next * s - s_next * a) * output) / (a * a_next + s * s_next)
 
 
 def draw_timesteps(count: int, timesteps: int, coarse: float, rng: torch.Generator) -> Tensor:

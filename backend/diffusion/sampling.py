@@ -39,19 +39,16 @@ def ddim_invert(
 ) -> Tensor:
     """A clip x → the noise at schedule[0] from which `ddim_sample` gives it back.
 
-    Each step solves x_next = a' x_0(x_t) + s' ε(x_t, t) for x_t, with ε first taken at x_next (for
-    ε-prediction that alone is diffusers' DDIMInverseScheduler) and then `refinements` times at the
-    x_t just found: the fixed-point form of ReNoise (Garibi et al., arXiv 2403.14602).
+    Each step solves x_next = a' x_0(x_t) + s' ε(x_t, t) for x_t, with the model's output first taken at
+    x_next (for ε-prediction that alone is diffusers' DDIMInverseScheduler) and then `refinements` times at
+    the x_t just found: the fixed-point form of ReNoise (Garibi et al., arXiv 2403.14602).
     """
     steps = list(pairwise([*schedule, -1]))
     for done, (t, t_next) in enumerate(reversed(steps), start=1):
-        now = _timestep(x, t)
-        a, s = path.scales(now)
-        a_next, s_next = path.scales(_timestep(x, t_next))
+        now, after = _timestep(x, t), _timestep(x, t_next)
         x_t = x
         for _ in range(1 + refinements):
-            eps = path.to_eps(x_t, predict(x_t, now).float(), now)
-            x_t = a * (x - s_next * eps) / a_next + s * eps
+            x_t = path.step_back(x, predict(x_t, now).float(), now, after)
         x = x_t
         on_step(done, len(schedule))
     return x

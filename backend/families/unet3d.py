@@ -104,6 +104,11 @@ class UNet3D:
                 f"The base {self.profile.name} predicts {config.prediction_type!r}: Restage cannot use it.",
                 "Use a base whose scheduler says epsilon or v_prediction.",
             )
+        if config.prediction_type == "epsilon" and self._scheduler.alphas_cumprod[-1] == 0:
+            raise UserError(
+                f"The base {self.profile.name} predicts noise from nothing else (zero terminal SNR).",
+                "Switch rescale_betas_zero_snr off in its scheduler, or use a base that predicts v.",
+            )
         return PATHS[config.prediction_type](
             self._scheduler.alphas_cumprod, float(self._scheduler.final_alpha_cumprod)
         )

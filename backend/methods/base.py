@@ -6,7 +6,7 @@ Shapes: B batch, C latent channels, F frames, h×w latent size, L tokens, D text
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,18 +15,16 @@ from backend.api.settings import Layers
 from backend.diffusion.adapters import learning
 from backend.diffusion.paths import Noised, NoisePath, draw_timesteps
 
+_GROUPS = {
+    "qk": "temporal qk",
+    "qkv": "temporal qkv",
+    "attention": "temporal attention",
+    "ff": "temporal ff",
+    "conv": "temporal conv",
+    "cross kv": "cross-attention kv",
+}
 TEMPORAL: dict[Layers, tuple[str, ...]] = {  # the setting `layers` → the family's groups
-    "qk": ("temporal qk",),
-    "qkv": ("temporal qkv",),
-    "attention": ("temporal attention",),
-    "attention+ff": ("temporal attention", "temporal ff"),
-    "attention+ff+conv": ("temporal attention", "temporal ff", "temporal conv"),
-    "attention+ff+conv+cross kv": (
-        "temporal attention",
-        "temporal ff",
-        "temporal conv",
-        "cross-attention kv",
-    ),
+    layers: tuple(_GROUPS[part] for part in layers.split("+")) for layers in get_args(Layers)
 }
 
 

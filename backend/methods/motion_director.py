@@ -11,7 +11,8 @@ be kept, to mix one clip's (or stills') looks with another's motion.
 Differs from the paper: by default a fifth of the steps run without the spatial LoRA and without its loss
 (the 20 % rule of the released code; `spatial_rest` 0 is the paper); both paths draw their own noise and
 timestep; plain MSE compares the base's own prediction, the debiased loss the noise; clips of related motions
-may be learned beside it (`losses.regularized`).
+may be learned beside it (`losses.regularized`); each step of the inversion is refined
+(`diffusion/sampling.py`). The starter's profile lets temporal convolutions learn too, and favours high noise.
 Differs from the authors' code: no dropout of 0.1 in the LoRAs, as all randomness comes from one generator;
 the base's own guidance and steps when sampling instead of 12 and 30; the start of new clips is inverted
 on the timesteps they are sampled on.

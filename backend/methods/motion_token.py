@@ -10,8 +10,11 @@ stills, a second token X* may learn who does it.
                                  D^s  Step.stills        X*'s spatial layers   adapter "looks"
 
 Differs from the paper: LoRAs in place of full weights (570.9 million of them on a ModelScope-size UNet),
-and so a larger learning rate; each step takes one clip of D^m and one of D^r, so that both weigh the same
-whatever their numbers are; augmentation is a crop and a change of colour, never a mirror image, which would
+and so a larger learning rate, and none on the norms and the projections around temporal attention; each clip
+has a caption of its own, which says who is seen in a word (the starter's profile: all words); each step takes
+one clip of D^m and one of D^r, so that both weigh the same whatever their numbers are; what is predicted is
+the base's own, ε or v; for stills temporal layers are bypassed, where the paper lets the one frame through;
+their timesteps are even, and that stage takes half as many steps as the motion's; augmentation is a crop and a change of colour, never a mirror image, which would
 be another motion; it does not stop by itself when copying begins. Who is seen is kept beside the motion.
 Differs from the authors' code: nothing known, none was released.
 """

@@ -20,7 +20,7 @@ STEPS = {"draft": 200, "normal": 300, "best": 600}
 PROFILE = {
     "schema": 1,
     "name": "starter",
-    "version": 12,
+    "version": 13,
     "sampling_steps": 25,
     "guidance": 3.0,
     "stacking": "apart",
@@ -34,7 +34,14 @@ PROFILE = {
             "steps": {"draft": 200, "normal": 450, "best": 600},
         },
         # Without looks ("whole" keeps them) a caption is none that it was taught: docs/log.md.
-        "Vmc": LAYERS | {"learning_rate": 2e-3, "compare": "prediction", "caption": "whole", "follow": 0.3},
+        "Vmc": LAYERS
+        | {
+            "loss": "motion l2",
+            "learning_rate": 2e-3,
+            "compare": "prediction",
+            "caption": "whole",
+            "follow": 0.3,
+        },
         "MotionDirector": LAYERS | {"learning_rate": 1e-3, "steps": STEPS},
         "MotionToken": {
             "learning_rate": 1e-3,

@@ -2,19 +2,22 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backend.bench import methods as bench
-from backend.bench.measures import diversity, measured
+from backend.bench.measures import diversity, half_way, measured
 from backend.bench.methods import at_base_rate, plan_of, run_cells, write_reference
-from backend.bench.rows import ROWS, TRIALS, prompts_for, words_of
+from backend.bench.rows import ROWS, TRIALS, prompts_for, trial_named, words_of
 from backend.bench.table import write_table
 from backend.errors import UserError
+from backend.media.clips import write
 from backend.starter.export import PROFILE
-from backend.starter.world import MOTIONS_INSIDE
+from backend.starter.world import MOTIONS_INSIDE, render
 from backend.tasks.run import Run
 
 QUIET = lambda *_: None  # noqa: E731
@@ -53,6 +56,21 @@ def test_a_reference_measured_against_itself_is_followed_and_leaks_its_looks(tmp
     assert measured(
         frames, frames, trial.shot, replace(trial.shot, subject="x", colour="x", background="x")
     ).text
+
+
+def test_a_clip_of_two_seconds_is_compared_with_the_whole_reference(tmp_path: Path) -> None:
+    trial = trial_named("circle")
+    reference = at_base_rate(write_reference(tmp_path, trial, 0))
+    slow = render([trial.shot], size=64, frames=16, fps=16).frames[0].movedim(1, -1)
+    write(tmp_path / "slow.mp4", (slow * 255).round().byte().numpy(), Fraction(8), {})
+    assert measured(reference, at_base_rate(tmp_path / "slow.mp4"), trial.shot, trial.shot).fidelity > 0.99
+
+
+def test_the_way_is_half_gone_earlier_where_it_is_begun_faster() -> None:
+    even, x = np.linspace(0, 1, 8), np.zeros(8)
+    assert half_way(np.stack((even, x), 1)) == pytest.approx(0.5)
+    assert half_way(np.stack((np.sqrt(even), x), 1)) == pytest.approx(0.25, abs=0.02)
+    assert half_way(np.zeros((8, 2))) == 0.5
 
 
 def test_diversity_is_the_distance_between_seeds() -> None:

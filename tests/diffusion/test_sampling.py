@@ -73,6 +73,18 @@ def test_sampling_from_the_inverted_latent_gives_the_clip_back(prediction):
     assert errors[1] < errors[0] / 5
 
 
+@pytest.mark.parametrize("terminal", [False, True], ids=["some signal", "zero terminal SNR"])
+def test_few_steps_and_refinements_invert_velocities(terminal):
+    scheduler = DDIMScheduler(
+        prediction_type="v_prediction", timestep_spacing="trailing", rescale_betas_zero_snr=terminal, **SETTINGS
+    )
+    scheduler.set_timesteps(10)
+    schedule, path = [int(t) for t in scheduler.timesteps], path_of(scheduler)
+    clip = torch.randn(1, 4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    noise = ddim_invert(model, clip, schedule, path, silent, refinements=2)
+    assert (ddim_sample(model, noise, schedule, path, silent) - clip).square().mean().sqrt() < 0.005
+
+
 def test_following_keeps_unit_variance_and_its_ends_are_exact():
     inverted, noise = torch.randn(100_000), torch.randn(100_000)
     assert torch.equal(follow_source(inverted, noise, 1.0), inverted)

@@ -177,6 +177,19 @@ def test_a_prediction_type_that_is_not_known_is_refused_in_a_sentence(toy_base, 
         _ = UNet3D(folder, "toy", device="cpu").path
 
 
+def test_noise_cannot_be_predicted_from_nothing_else(toy_base, tmp_path):
+    import json
+    import shutil
+
+    folder = tmp_path / "terminal"
+    shutil.copytree(toy_base, folder)
+    path = folder / "scheduler" / "scheduler_config.json"
+    changed = {"prediction_type": "epsilon", "rescale_betas_zero_snr": True}
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(UserError, match="zero terminal SNR"):
+        _ = UNet3D(folder, "toy", device="cpu").path
+
+
 def test_damaged_weights_of_a_base_are_one_sentence(toy_base, tmp_path):
     import shutil
 

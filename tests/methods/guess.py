@@ -28,10 +28,12 @@ class Guess:
         self.value = value
         self.seen: list[tuple[tuple[int, ...], float, bool]] = []  # shape, mean of the text, bypassed
         self.noise: list[Tensor] = []  # in x_t of latents that are 0: divided by its scale
+        self.timesteps: list[Tensor] = []
         self.bypassed = False
 
     def predict(self, x_t: Tensor, t: Tensor, text: Tensor) -> Tensor:
         self.seen.append((tuple(x_t.shape), text.mean().item(), self.bypassed))
+        self.timesteps.append(t)
         self.noise.append(x_t / self.path.scales(t)[1])
         return torch.full_like(x_t, self.value)
 
@@ -40,6 +42,14 @@ class Guess:
         self.bypassed = True
         yield
         self.bypassed = False
+
+
+def noisy(stage: Stage, regular: bool = False) -> list[float]:
+    """Of each loss of a stage, in its order, the share of 2000 timesteps in the noisier half."""
+    guess, rng = Guess(), torch.Generator().manual_seed(1)
+    step = Step(guess, [EXAMPLE], rng, regular=[EXAMPLE] if regular else [])  # type: ignore[arg-type]
+    count = max(sum(1 for _ in stage.losses(step)) for _ in range(2000))
+    return [(torch.cat(guess.timesteps[i::count]) >= 500).double().mean().item() for i in range(count)]
 
 
 def losses(stage: Stage, guess: Guess, seed: int = 4, **parts: object) -> list[Tensor]:

@@ -8,7 +8,7 @@ from backend.api.settings import CustomizeAVideo, resolved
 from backend.errors import UserError
 from backend.methods.base import Material
 from backend.methods.customize_a_video import TemporalLora
-from tests.methods.guess import Guess, losses
+from tests.methods.guess import Guess, losses, noisy
 
 LOOKS = Material(looks=("a red ball over a green field",))
 
@@ -131,3 +131,9 @@ def test_each_stage_compares_noise_under_its_own_words(index, frames, words, byp
     ((shape, text, was_bypassed),) = guess.seen
     assert (shape[2], text, was_bypassed) == (frames, words, bypassed)
     torch.testing.assert_close(made, [(guess.noise[0] - 0.5).square().mean()])
+
+
+def test_only_the_motion_favours_high_noise():
+    absorber, motion = method(coarse=0.5).stages(10)
+    assert noisy(absorber) == pytest.approx([0.5], abs=0.015)  # of 8 crops in each of 2000 steps
+    assert noisy(motion) == pytest.approx([0.659], abs=0.035)

@@ -11,7 +11,7 @@ from backend.methods.base import Material, Step
 from backend.methods.losses import debiased
 from backend.methods.motion_director import SPATIAL, DualPath
 from tests.families.test_unet3d import lora_size
-from tests.methods.guess import EXAMPLE, Guess
+from tests.methods.guess import EXAMPLE, Guess, noisy
 
 TWO = Material(looks=("a red ball", "a blue box"))
 
@@ -121,3 +121,8 @@ def test_settings_of_the_motion_are_refused_where_only_looks_are_learned(name):
     with pytest.raises(UserError, match="there are settings of the motion"):
         check_sense(MotionDirector(learns="looks", **{name: paper}))
     check_sense(MotionDirector(learns="looks", spatial_rank=4, spatial_learning_rate=1e-3, variants=4))
+
+
+def test_only_the_temporal_path_favours_high_noise():
+    (stage,) = method(Material(), coarse=0.5, spatial_rest=0.0).stages(10)
+    assert noisy(stage) == pytest.approx([0.5, 0.659], abs=0.035)

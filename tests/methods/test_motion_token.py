@@ -16,7 +16,7 @@ from backend.families.unet3d import LAYERS
 from backend.methods.base import Material
 from backend.methods.motion_token import RareToken
 from tests.families.test_unet3d import MODELSCOPE
-from tests.methods.guess import EXAMPLE, Guess, losses
+from tests.methods.guess import EXAMPLE, Guess, losses, noisy
 
 PEOPLE = Material(looks=("a tall man in a hall", "a girl on a stage"), regular=1)
 
@@ -43,7 +43,17 @@ def test_the_layers_are_those_of_the_paper():
         unet = UNet3DConditionModel(**MODELSCOPE)
     temporal = [m for m in unet.modules() if isinstance(m, TransformerTemporalModel | TemporalConvLayer)]
     words = [m for n, m in unet.named_modules() if re.fullmatch(LAYERS["cross-attention kv"], n)]
-    assert round(sum(p.numel() for m in temporal + words for p in m.parameters()) / 1e6, 1) == 570.9
+    theirs = sum(p.numel() for m in temporal + words for p in m.parameters())
+    assert round(theirs / 1e6, 1) == 570.9
+    (motion,) = method().adapters
+    adapted = {n for group in motion.layers for n, _ in unet.named_modules() if re.fullmatch(LAYERS[group], n)}
+    within = sum(p.numel() for n in adapted for p in unet.get_submodule(n).parameters())
+    assert 0.95 < within / theirs < 1  # all but norms and the projections around temporal attention
+
+
+def test_the_motion_and_what_keeps_the_base_favour_high_noise():
+    (stage,) = method().stages(10)
+    assert noisy(stage, regular=True) == pytest.approx([0.659, 0.659], abs=0.035)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +118,8 @@ def test_who_is_seen_in_stills_is_learned_jointly_and_kept_beside():
     [
         ({"token": "two words"}, "not one word"),
         ({"regular_words": "a man"}, "none are sampled"),
+        ({"regular_count": 3}, "none are sampled"),
+        ({"compare": "clip"}, "is none on motion"),
     ],
 )
 def test_settings_that_make_no_sense_together_are_refused_in_a_sentence(settings, complaint):

@@ -16,6 +16,7 @@ from backend.methods.base import Material
 from backend.methods.losses import motion_cosine, motion_l2
 from backend.methods.vmc import MotionDistillation
 from backend.methods.wording import without_looks
+from backend.tasks.course import take_step
 from tests.families.test_unet3d import MODELSCOPE
 from tests.methods.guess import EXAMPLE, Guess, losses
 
@@ -30,6 +31,15 @@ def test_the_papers_values_are_the_defaults():
     assert (stage.learn, stage.clip_gradient, stage.act) == ({"motion": 1e-4}, 1.0, ())
     assert STEPS[Vmc](1)["normal"] == 400
     assert method().follow == 1.0
+
+
+def test_a_step_goes_no_further_than_its_clipped_gradient():
+    learned = torch.nn.Parameter(torch.zeros(4))
+    optimizer = torch.optim.SGD([learned], lr=0.1)
+    (stage,) = method().stages(1)
+    steep = replace(stage, losses=lambda _: iter([learned.sum() * 1e4]))
+    take_step(steep, None, optimizer, torch.amp.GradScaler("cpu", enabled=False))
+    assert learned.detach().norm().item() == pytest.approx(0.1, rel=1e-3)
 
 
 def test_the_layers_have_the_papers_number_of_weights():

@@ -27,6 +27,7 @@ CASES = {
     "no absorber": Case(CustomizeAVideo(absorber="none", **FAST)),
     "textual inversion": Case(CustomizeAVideo(absorber="textual inversion", **ABSORBING)),
     "both, kept": Case(CustomizeAVideo(absorber="both", keep_absorber=True, **ABSORBING), outputs=2),
+    "spatial alone": Case(CustomizeAVideo(absorber="none", placement="spatial", **FAST)),
     "coupled": Case(CustomizeAVideo(absorber="none", placement="both", variants=2, **FAST)),
     "vmc": Case(Vmc(**FAST)),
     "vmc, Eq. 16": Case(Vmc(loss="motion l2", **FAST)),

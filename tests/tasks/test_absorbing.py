@@ -1,5 +1,6 @@
 """How an absorber acts while the motion learns beside it."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -9,9 +10,11 @@ from backend.diffusion.adapters import lora_parameters, remove_loras
 from backend.families.unet3d import UNet3D
 from backend.methods.base import Example, Material
 from backend.methods.customize_a_video import TemporalLora
+from backend.tasks import course, perform
 from backend.tasks.course import Learning
 from backend.tasks.prepare import Prepared, seeded
 from tests.conftest import quiet_run
+from tests.tasks.cases import Case, request_for
 
 
 def test_beside_half_precision_weights_a_gentle_absorber_acts_as_it_was_learned(toy_base, tmp_path):
@@ -29,6 +32,27 @@ def test_beside_half_precision_weights_a_gentle_absorber_acts_as_it_was_learned(
     remove_loras(family.denoiser)
     assert task._acting(method.stages(1)[1]) == []
     assert lora_parameters(family.denoiser, "absorber")
+
+
+@pytest.mark.parametrize("absorber", ["spatial LoRA", "textual inversion", "both"])
+def test_what_an_absorber_learned_acts_in_the_motions_loss(absorber, toy_base, moving_clip, tmp_path, monkeypatch):
+    """The loss of the motion's first step, in which its own LoRA does nothing yet, tells what acts in it."""
+    first: list[float] = []
+    original = course.take_step
+
+    def noting(stage, *args):
+        losses = original(stage, *args)
+        if "motion" in stage.learn and len(first) < number:
+            first.append(losses[0].item())
+        return losses
+
+    monkeypatch.setattr(course, "take_step", noting)
+    for number, rate in enumerate((1e-6, 0.03), start=1):
+        own = {"absorber_learning_rate": rate, "token_learning_rate": rate}
+        case = Case(CustomizeAVideo(absorber=absorber, **own))
+        request = request_for(case, toy_base, moving_clip, tmp_path / f"motion {number}")
+        perform(request, quiet_run(tmp_path / str(number)))
+    assert abs(first[0] - first[1]) > 1e-4
 
 
 def test_clips_of_related_motions_are_learned_without_the_absorber(toy_base, tmp_path):

@@ -104,14 +104,24 @@ def stopping_after(folder: Path, steps: int) -> Run:
     )
 
 
+def goes_on(request_: Request, folder: Path, steps: int) -> None:
+    whole = tensors(perform(request_(folder / "whole"), quiet_run(folder / "a")).outputs)
+    request = request_(folder / "motion")
+    with pytest.raises(Stopped):
+        perform(request, stopping_after(folder / "b", steps))
+    assert not Path(request.out).exists()
+    assert same(whole, tensors(perform(request, quiet_run(folder / "b")).outputs))
+
+
 @pytest.mark.parametrize("steps", [1, 3], ids=lambda n: f"after {n}")
 def test_interrupted_and_resumed_equals_uninterrupted(request_, tmp_path, steps):
-    whole = tensors(perform(request_(tmp_path / "whole"), quiet_run(tmp_path / "a")).outputs)
-    request = request_(tmp_path / "motion")
-    with pytest.raises(Stopped):
-        perform(request, stopping_after(tmp_path / "b", steps))
-    assert not Path(request.out).exists()
-    assert same(whole, tensors(perform(request, quiet_run(tmp_path / "b")).outputs))
+    goes_on(request_, tmp_path, steps)
+
+
+def test_a_stage_in_which_the_motion_learns_on_is_resumed_too(toy_base, moving_clip, tmp_path):
+    """The motion token's last: two steps after the motion's four."""
+    case = CASES["motion token and who"]
+    goes_on(lambda out: request_for(case, toy_base, moving_clip, out), tmp_path, 5)
 
 
 def test_a_stage_moves_all_that_it_declares_on_from_where_it_was_and_nothing_else(
