@@ -32,7 +32,8 @@ def draw_stack(layout: Any, settings: Any, span: Span | str) -> None:
     column.label(text="Look like")
     for i, looks in enumerate(settings.looks):
         row = draw_row(column, settings, looks)
-        if looks.step or session.checkpoints(looks):
+        learned = session.motions.get(looks.path)
+        if learned and learned.architectures:  # and not somebody's file
             draw_menu(row, looks)
         row.operator("restage.looks_remove", text="", icon="X").index = i
         draw_below(column, settings, looks, span)
@@ -98,7 +99,8 @@ def draw_checkpoints(layout: Any, motion: Any, steps: int) -> None:
 
 
 class RESTAGE_MT_motion(Menu):  # type: ignore[misc]
-    """What can be done with one motion besides making clips; its row puts it into the context."""
+    """What can be done with one motion, or learned looks, besides making clips; its row puts it into the
+    context."""
 
     bl_label = "Motion"
 
@@ -116,6 +118,9 @@ class RESTAGE_MT_motion(Menu):  # type: ignore[misc]
             text = f"Treat as a {kind.title()}'s Motion"
             give = self.layout.operator("restage.motion_whose", text=text, icon="VIEW_CAMERA")
             give.folder, give.kind = folder, kind
+        if learned and learned.kind == "style":
+            given = self.layout.operator("restage.looks_give", icon="GHOST_ENABLED")
+            given.folder = folder
         self.layout.operator("restage.open", text="Open Its Folder", icon="FILE_FOLDER").path = folder
 
 

@@ -9,9 +9,12 @@ from bpy.types import FileHandler
 
 from . import exchange, stack, strips
 from .backend.api.exchange import Format
+from .backend.api.settings import Absorbing
 from .operators import Asking, OfScene, attempt
+from .properties import METHODS
 from .session import session
 
+ABSORBING = [name for name, method in METHODS.items() if issubclass(method, Absorbing)]
 FOR = {"comfyui": "ComfyUI", "diffusers": "diffusers"}  # programs by their own names
 
 
@@ -110,6 +113,22 @@ class RESTAGE_OT_motion_whose(OfScene):
         return done
 
 
+class RESTAGE_OT_looks_give(OfScene):
+    """Learn the next motion with these looks as its absorber: a clip that looks the same needs no other"""
+
+    bl_idname, bl_label, bl_options = "restage.looks_give", "Use as Given Absorber", {"UNDO"}
+    __annotations__ = {"folder": StringProperty(options={"HIDDEN", "SKIP_SAVE"})}
+
+    def execute(self, context: Any) -> set[str]:
+        settings = strips.shown_scene(context).restage
+        if settings.method not in ABSORBING:
+            settings.method = ABSORBING[0]
+        own = getattr(settings, settings.method)
+        own.absorber, own.given, own.keep_absorber, own.absorber_words = "given", self.folder, False, ""
+        self.report({"INFO"}, f"{METHODS[settings.method].__name__} learns with it as given absorber.")
+        return {"FINISHED"}
+
+
 class RESTAGE_OT_looks_open(OfScene):
     """Let somebody's LoRA for images, from a file, act on how new clips look"""
 
@@ -147,6 +166,7 @@ CLASSES = (
     RESTAGE_OT_motion_import,
     RESTAGE_OT_motion_export,
     RESTAGE_OT_motion_whose,
+    RESTAGE_OT_looks_give,
     RESTAGE_OT_looks_open,
     RESTAGE_FH_motion,
     RESTAGE_FH_looks,

@@ -42,8 +42,23 @@ def draw_list(layout: Any, settings: Any, name: str) -> None:
     buttons = row.column(align=True)
     buttons.operator("restage.sources_strips", text="", icon="ADD").rows = name
     buttons.operator("restage.sources_files", text="", icon="FILE_FOLDER").rows = name
-    if len(rows):
-        buttons.operator("restage.sources_remove", text="", icon="REMOVE").rows = name
+    if not len(rows):
+        return
+    buttons.operator("restage.sources_remove", text="", icon="REMOVE").rows = name
+    active = rows[min(getattr(settings, index), len(rows) - 1)]
+    if not sources.is_picture(active.path):
+        draw_range(column, active)
+
+
+def draw_range(column: Any, clip: Any) -> None:
+    """Which frames of the file are learned, and which way round."""
+    row = column.row(align=True)
+    row.prop(clip, "first_frame", text="From frame")
+    row.prop(clip, "own_frame_count", text="", icon="PREVIEW_RANGE")
+    count = row.row(align=True)
+    count.active = clip.own_frame_count
+    count.prop(clip, "frame_count", text="Frames")
+    row.prop(clip, "reverse", text="", icon="PLAY_REVERSE", toggle=True)
 
 
 CLASSES = (RESTAGE_UL_sources, RESTAGE_PT_learn_sources)

@@ -179,9 +179,11 @@ RestageSource = group(
         description="In a few words; of a clip of a related motion all words, how it moves too",
     ),
     first_frame=property_of(Clip, "first_frame"),
-    own_frame_count=BoolProperty(name="Part of the file"),
+    own_frame_count=BoolProperty(
+        name="So many frames", description="On: only so many frames are used. Off: all up to the file's end"
+    ),
     frame_count=property_of(Clip, "frame_count", default=1),
-    reverse=BoolProperty(name="Backwards"),
+    reverse=BoolProperty(name="Backwards", description="Learn the clip as it is when it is played backwards"),
 )
 
 RestageStrip = group(

@@ -37,7 +37,7 @@ from backend.tasks import perform
 from backend.tasks.run import Run
 
 Frames = npt.NDArray[np.uint8]
-SCHEMA = 3  # of a finished cell: since 2 with clips of the reference's own caption, since 3 timing in `spread`
+SCHEMA = 3  # of a finished cell: since 2 with the reference's own caption, since 3 with timing in `spread`
 SCORERS = {  # kind → files that it has
     "clip": ("config.json",),
     "pick": ("config.json",),
@@ -233,7 +233,7 @@ def _movie(path: Path, shot: Shot) -> Path:
 def at_base_rate(path: Path) -> Frames:
     """All of the clip (F, H, W, 3) in the starter's size and number of frames.
 
-    A base whose clips last two seconds learned the reference over two seconds: they are watched twice as fast.
+    A base whose clips last two seconds learned the reference over two: they are watched twice as fast.
     """
     rate = BASE_FRAMES / Fraction(clips.probe(path).seconds).limit_denominator(1000)
     size = (BASE_SIZE, BASE_SIZE)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from backend.api.acting import BALANCE_HELP, Key, Looks, Motion, Whose
+from backend.api.presets import FILE
 from backend.cli import options as o
 
 S = TypeVar("S", Motion, Looks)
@@ -39,7 +40,12 @@ Subjects = Annotated[
 Balance = Annotated[float, o.option("--balance", metavar="0..1", help=BALANCE_HELP)]
 Loras = Annotated[
     list[str],
-    o.option("--lora", metavar="FILE[:STRENGTH]", help="A LoRA for looks; strengths as of --motion."),
+    o.option(
+        "--lora",
+        metavar="FILE[:STRENGTH]",
+        help="A LoRA for looks, or looks that were learned: a folder, or a name in the library; strengths as "
+        "of --motion.",
+    ),
 ]
 
 
@@ -53,14 +59,18 @@ def acting(
     """The fields of a request that say what acts."""
     given: tuple[tuple[Whose | None, Sequence[str]], ...]
     given = ((None, motions), ("camera", cameras), ("subject", subjects))
+    learned = {text: chosen for text in loras if is_preset(chosen := motion_of(text, library))}
+    moving = (
+        dataclasses.replace(motion_of(text, library), kind=kind) for kind, texts in given for text in texts
+    )
     return {
-        "motions": tuple(
-            dataclasses.replace(motion_of(text, library), kind=kind)
-            for kind, texts in given
-            for text in texts
-        ),
-        "looks": tuple(looks_of(text) for text in loras),
+        "motions": (*moving, *learned.values()),
+        "looks": tuple(looks_of(text) for text in loras if text not in learned),
     }
+
+
+def is_preset(chosen: Motion) -> bool:
+    return (Path(chosen.path) / FILE).is_file()
 
 
 def motion_of(text: str, library: Path) -> Motion:

@@ -45,9 +45,10 @@ def export_preset(
     base: Annotated[str, o.option("--base", help="Which, of a motion learned on several.")] = "",
     library: o.Library = o.LIBRARY,
 ) -> None:
-    """Write a motion as one file that diffusers or ComfyUI loads. Prints its path."""
+    """Write a motion, or learned looks, as one file that diffusers or ComfyUI loads. Prints its path, and
+    that of a second one with the words that were learned."""
     from backend.tasks.exchange import export_motion  # loads torch
 
     chosen = motion_of(name, library)
-    export_motion(Path(chosen.path), kind, base, Path(o.absolute(out)), chosen.step)
-    typer.echo(o.absolute(out))
+    for path in export_motion(Path(chosen.path), kind, base, Path(o.absolute(out)), chosen.step):
+        typer.echo(path)

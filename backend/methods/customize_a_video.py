@@ -6,9 +6,10 @@ LoRA on temporal attention (T-LoRA) learns what is left, the motion. Only the T-
     α (Eq. 2)  settings.alpha, absorber_alpha      Δθ_T  adapter "motion"     y    Example.caption
 
 Differs from the paper: AdamW decays by 0.01; latents are the posterior's mean; what `absorber.py` says. Where
-a base's profile says so, temporal feed-forward and convolutions learn beside temporal attention and
-timesteps favour high noise and rates fall (`layers`, `coarse`, `rate_falls`); the noise is compared in the base's own prediction (ε or
-v). Clips of related motions may be learned beside it, without the absorber (`losses.regularized`).
+a base's profile says so, temporal feed-forward and convolutions learn beside temporal attention, timesteps
+favour high noise and rates fall (`layers`, `coarse`, `rate_falls`); the noise is compared in the base's own
+prediction (ε or v). Clips of related motions may be learned beside it, without the absorber
+(`losses.regularized`).
 Differs from the authors' code: nothing known, none was released.
 """
 

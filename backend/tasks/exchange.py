@@ -13,7 +13,7 @@ from backend.diffusion.tensors import read_tensors
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.families.lora_files import comfyui_file, diffusers_file, model_spec, read_lora_file
-from backend.tasks.bases import open_base, read_lora
+from backend.tasks.bases import open_base, read_lora, read_words
 from backend.tasks.run import Result, Run
 
 
@@ -27,8 +27,9 @@ def perform_import(request: Import, run: Run) -> Result:
 
 def perform_export(request: Export) -> Result:
     """Raises UserError as `export_motion` does."""
-    export_motion(Path(request.motion), request.format, request.base, Path(request.out), request.step)
-    return Result((request.out,), (f"Written: {request.out}",))
+    out = Path(request.out)
+    written = export_motion(Path(request.motion), request.format, request.base, out, request.step)
+    return Result((request.out,), (f"Written: {' and '.join(map(str, written))}",))
 
 
 def import_motion(path: Path, words: str, title: str, family: Family, presets: Path) -> tuple[Path, str]:
@@ -81,12 +82,12 @@ def _free_place(presets: Path, title: str) -> Path:
     return next(place for place in places if not place.exists())
 
 
-def export_motion(folder: Path, kind: Format, base: str, out: Path, step: int = 0) -> None:
-    """A motion's LoRA, as after so many steps (0: at the end), as one .safetensors file.
+def export_motion(folder: Path, kind: Format, base: str, out: Path, step: int = 0) -> list[Path]:
+    """A motion's LoRA, as after so many steps (0: at the end), as one .safetensors file, and what it learned
+    of words as a textual inversion beside it (in its place, of looks that are words alone); → what is
+    written. `base` says which, for a motion learned on several.
 
-    `base` says which, for a motion learned on several.
-
-    Raises UserError for a motion without a LoRA, or one that the other program has no names for.
+    Raises UserError for a motion of no base, or one that the other program has no names for.
     """
     if out.suffix.lower() != ".safetensors":
         raise UserError(
@@ -94,17 +95,29 @@ def export_motion(folder: Path, kind: Format, base: str, out: Path, step: int = 
         )
     preset = read_preset(folder)
     at_step = of_step(preset, step)
-    learned = [w for w in at_step if w.file and base in ("", w.base)]
+    learned = [w for w in at_step if base in ("", w.base)]
     if len(learned) != 1:
-        on = ", ".join(w.base for w in at_step if w.file) or "no base"
+        on = ", ".join(w.base for w in at_step) or "no base"
         raise UserError(
             f"The motion {preset.title!r} was learned on {on}.",
             "Choose one of these: the base model in Blender, --base in a terminal.",
         )
-    path = folder / "weights" / learned[0].file
+    written = []
+    if learned[0].file:
+        write_whole(out, _lora_file(folder / "weights" / learned[0].file, kind))
+        written.append(out)
+    if learned[0].words:
+        words = folder / "weights" / learned[0].words
+        read_words(words)
+        written.append(out.with_name(f"{out.stem}-words.safetensors") if written else out)
+        write_whole(written[-1], words.read_bytes())
+    return written
+
+
+def _lora_file(path: Path, kind: Format) -> bytes:
+    """Presets hold diffusers' keys."""
     state, scale = read_lora(path)  # which also says whether the file is sound
-    if kind == "comfyui":
-        header = {k: v for k, v in read_tensors(path)[1].items() if k.startswith("modelspec.")}
-        write_whole(out, comfyui_file(Lora(state, scale), header))
-    else:  # what presets hold
-        write_whole(out, path.read_bytes())
+    if kind == "diffusers":
+        return path.read_bytes()
+    header = {k: v for k, v in read_tensors(path)[1].items() if k.startswith("modelspec.")}
+    return comfyui_file(Lora(state, scale), header)

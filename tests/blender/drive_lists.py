@@ -174,6 +174,28 @@ def looks() -> dict[str, Any]:
     return seen
 
 
+def looks_menu() -> dict[str, Any]:
+    """Learned looks are exported from their row, and absorb the looks of the next clip."""
+    lora = folder / "ink.safetensors"
+    lora.write_bytes(b"")
+    where = str(folder / "library" / "presets" / "Brush")
+    bpy.ops.restage.looks_open(filepath=str(lora))
+    bpy.ops.restage.looks_add(folder=where)
+    session.look()
+    shown = driving.Shown()
+    driving.module("drawing_stack").draw_stack(shown, settings(), "")
+    settings().method = "MotionToken"
+    bpy.ops.restage.looks_give(folder=where)
+    own = settings().CustomizeAVideo
+    seen = {
+        "menus": shown.menus,
+        "given": [settings().method, own.absorber, own.given == where],
+    }
+    own.absorber, own.given = "spatial LoRA", ""
+    settings().looks.clear()
+    return seen
+
+
 def sources() -> dict[str, Any]:
     """What MotionDirector and the motion token are given besides the active strip."""
     scene = bpy.context.scene
@@ -249,7 +271,7 @@ def given_to(request: Any) -> dict[str, Any]:
 
 
 def left_open() -> dict[str, Any]:
-    """What the options of learning show of a number of steps that is left to the base, and of the artist's."""
+    """What the options of learning show of the steps that are left to the base, and of the artist's."""
     seen = {}
     for chosen in (False, True):
         settings().own_steps, shown = chosen, driving.Shown()
@@ -261,5 +283,5 @@ def left_open() -> dict[str, Any]:
 driving.new_scene()
 told["over time"], told["rows"], told["taken back"] = over_the_clip(), rows_that_go(), taken_back()
 told["looks"], told["sources"] = looks(), sources()
-told["left open"] = left_open()
+told["left open"], told["looks' menu"] = left_open(), looks_menu()
 driving.tell(**told)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -43,14 +44,26 @@ def new_scene() -> None:
 
 
 class Shown:
-    """A layout that draws nothing: the texts of its labels and the names of its properties, as asked for."""
+    """A layout that draws nothing: the texts of its labels, the names of its properties, how many menus."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.names: list[str] = []
+        self.menus = 0
 
     def row(self, **_: Any) -> "Shown":
         return self
+
+    column = row
+
+    def menu(self, *_: Any, **__: Any) -> None:
+        self.menus += 1
+
+    def operator(self, *_: Any, **__: Any) -> Any:
+        return SimpleNamespace()
+
+    def context_pointer_set(self, name: str, _: Any) -> None:
+        self.names.append(name)
 
     def label(self, text: str) -> None:
         self.texts.append(text)

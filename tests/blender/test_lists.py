@@ -50,6 +50,7 @@ def test_a_strength_is_keyframed_looks_act_and_lists_are_sent_where_the_method_u
         "left": ["Subject"],
     }
     lists_are_sent(told["sources"])
+    assert told["looks' menu"] == {"menus": 1, "given": ["CustomizeAVideo", "given", True]}
     assert told["left open"] == {"False": [True, False], "True": [False, True]}
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.api.presets import Preset, write_preset
 from backend.api.protocol import Key, Looks, Motion
 from backend.cli import acting, options
 
@@ -72,6 +73,14 @@ def test_a_checkpoint_is_named_after_a_number_sign(tmp_path: Path) -> None:
         assert acting.motion_of(mistyped, tmp_path).path == options.absolute(mistyped)  # where there is none
     kept.with_name("dance#2").mkdir()  # a folder of that name is what was meant
     assert acting.motion_of("dance#2", tmp_path) == Motion(path=str(kept.with_name("dance#2")))
+
+
+def test_looks_that_were_learned_are_named_among_loras(tmp_path: Path) -> None:
+    kept = tmp_path / "presets" / "circle-looks"
+    write_preset(kept, Preset(title="Looks", motion="", kind="style"))
+    said = acting.acting([], [], [], ["/l/oil.safetensors", "circle-looks:0.5"], tmp_path)
+    assert said["motions"] == (Motion(path=str(kept), strength=0.5),)
+    assert said["looks"] == (Looks(path=options.absolute("/l/oil.safetensors")),)
 
 
 def test_a_motion_may_be_given_to_the_camera_or_to_a_subject(tmp_path: Path) -> None:

@@ -75,9 +75,8 @@ def test_sampling_from_the_inverted_latent_gives_the_clip_back(prediction):
 
 @pytest.mark.parametrize("terminal", [False, True], ids=["some signal", "zero terminal SNR"])
 def test_few_steps_and_refinements_invert_velocities(terminal):
-    scheduler = DDIMScheduler(
-        prediction_type="v_prediction", timestep_spacing="trailing", rescale_betas_zero_snr=terminal, **SETTINGS
-    )
+    spaced = {"timestep_spacing": "trailing", "rescale_betas_zero_snr": terminal}
+    scheduler = DDIMScheduler(prediction_type="v_prediction", **spaced, **SETTINGS)
     scheduler.set_timesteps(10)
     schedule, path = [int(t) for t in scheduler.timesteps], path_of(scheduler)
     clip = torch.randn(1, 4, 3, 2, 2, generator=torch.Generator().manual_seed(0))

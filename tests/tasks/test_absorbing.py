@@ -35,7 +35,9 @@ def test_beside_half_precision_weights_a_gentle_absorber_acts_as_it_was_learned(
 
 
 @pytest.mark.parametrize("absorber", ["spatial LoRA", "textual inversion", "both"])
-def test_what_an_absorber_learned_acts_in_the_motions_loss(absorber, toy_base, moving_clip, tmp_path, monkeypatch):
+def test_what_an_absorber_learned_acts_in_the_motions_loss(
+    absorber, toy_base, moving_clip, tmp_path, monkeypatch
+):
     """The loss of the motion's first step, in which its own LoRA does nothing yet, tells what acts in it."""
     first: list[float] = []
     original = course.take_step

@@ -98,6 +98,20 @@ def test_blender_asks_for_an_import_and_an_export_as_it_does_for_clips(toy_base,
     assert all(key.startswith("diffusion_model.") for key in load_file(out))
 
 
+@pytest.mark.parametrize("file", ["toy.safetensors", ""], ids=["a LoRA and words", "words alone"])
+def test_learned_words_are_exported_too(base, motion_file, tmp_path, file):
+    folder, _ = import_motion(motion_file, "whirling", "", base, tmp_path / "presets")
+    vectors = torch.randn(2, 8)
+    save_file({"<looks>": vectors}, folder / "weights" / "toy-words.safetensors")
+    preset = read_preset(folder)
+    weights = replace(preset.weights[0], file=file, words="toy-words.safetensors")
+    write_preset(folder, replace(preset, weights=(weights,)))
+    out = tmp_path / "out" / "whirl.safetensors"
+    written = export_motion(folder, "comfyui", "", out)
+    assert written == ([out, out.with_name("whirl-words.safetensors")] if file else [out])
+    assert torch.equal(load_file(written[-1])["<looks>"], vectors)
+
+
 def test_what_an_import_cannot_use_is_named(base, motion_file, tmp_path):
     tensors = load_file(motion_file) | {"lora_te_text_model_q.lora_down.weight": torch.zeros(1, 2)}
     save_file(tensors, motion_file)
