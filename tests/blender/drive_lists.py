@@ -179,6 +179,7 @@ def looks_menu() -> dict[str, Any]:
     lora = folder / "ink.safetensors"
     lora.write_bytes(b"")
     where = str(folder / "library" / "presets" / "Brush")
+    settings().looks.clear()
     bpy.ops.restage.looks_open(filepath=str(lora))
     bpy.ops.restage.looks_add(folder=where)
     session.look()
