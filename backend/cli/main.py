@@ -170,6 +170,7 @@ def edit(
     length: o.Length = None,
     fps: o.Fps = None,
     size: o.Size = None,
+    made: Annotated[int | None, o.option("--make-frames", help="Frames that the model makes.")] = None,
     inversion_steps: Annotated[int | None, o.option("--steps", help="DDIM steps, back and forth.")] = None,
     guidance: o.Guidance = None,
     finish: o.Finishing = [],  # noqa: B006
@@ -186,7 +187,7 @@ def edit(
         job="", clip=o.clips([clip], [looks], first, frames, reverse)[0], prompt=prompt, out=o.absolute(out),
         follow=follow, base=o.base(base), seed=seed, count=count, inversion_steps=inversion_steps,
         balance=balance, **a.acting(motion, camera, subject, lora, library), finish=o.finish(finish),
-        sampling=o.sampling(size, fps, length=length, guidance=guidance, stacking=stacking),
+        sampling=o.sampling(size, fps, length=length, frames=made, guidance=guidance, stacking=stacking),
         compute=Compute(device=device, precision=precision, memory=memory),
     )  # fmt: skip
     _run(ctx, request, library, as_json)

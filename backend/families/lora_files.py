@@ -42,10 +42,13 @@ class Found:
 
     @property
     def note(self) -> str:
+        """All that is not used, like layers together."""
         if not self.unused:
             return ""
-        more = f" and {len(self.unused) - 3} more" if len(self.unused) > 3 else ""
-        return f"Not used, because the base has no such layer: {', '.join(self.unused[:3])}{more}."
+        layers = (re.sub(rf"(\.alpha|{_SIDE})$", "", key) for key in self.unused)
+        alike = dict.fromkeys(re.sub(r"\d+", "*", layer) for layer in layers)
+        numbers = " (each * a number)" if any("*" in layer for layer in alike) else ""
+        return f"Not used, because the base has no such layer{numbers}: {', '.join(alike)}."
 
 
 def read_lora_file(path: Path, family: Family) -> Found:
@@ -68,8 +71,13 @@ def read_lora_file(path: Path, family: Family) -> Found:
         )
     found = _by_name(content, scales, family) if isinstance(content, Mapping) else _in_order(content, family)
     if not found.lora.state:
+        why = (
+            "no layer in it has a name that is known"
+            if isinstance(content, Mapping)
+            else "it names no layers, and those of this base are of another number or size"
+        )
         raise UserError(
-            f"{path.name} has no LoRA for {family.profile.name}: no layer in it has a name that is known.",
+            f"{path.name} has no LoRA for {family.profile.name}: {why}.",
             "Give a LoRA that was made for this base, or for the image model that it grew out of.",
         )
     _check(path, found.lora.state, family)

@@ -212,9 +212,12 @@ def test_a_new_clip_may_be_told_how_closely_to_start_like_its_motions_clip(
 
 
 def test_a_clip_may_be_made_again_backwards(restage: Restage, tmp_path: Path) -> None:
-    done = restage("edit", "clip.mp4", "--prompt", "clip", "--out", "a.mp4", "--reverse")
+    done = restage(
+        "edit", "clip.mp4", "--prompt", "clip", "--out", "a.mp4", "--reverse", "--make-frames", "6"
+    )
     assert done.returncode == 0, done.stderr
     assert asked(tmp_path / "library").clip.reverse
+    assert asked(tmp_path / "library").sampling.frames == 6
 
 
 def test_looks_alone_are_learned_without_words_for_a_motion(restage: Restage, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import zipfile
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -186,7 +187,20 @@ def test_what_the_base_has_no_layer_for_is_named(base, looks, tmp_path):
     tensors["text_encoder.layers.0.q_proj.lora_A.weight"] = torch.zeros(2, 4)
     found = read_lora_file(saved(tmp_path / "l.safetensors", tensors), base)
     assert found.unused == ("text_encoder.layers.0.q_proj.lora_A.weight",)
-    assert "text_encoder.layers.0.q_proj" in found.note
+    assert (
+        found.note
+        == "Not used, because the base has no such layer (each * a number): text_encoder.layers.*.q_proj."
+    )
+
+
+def test_of_many_layers_without_a_place_none_is_left_out(base, looks, tmp_path):
+    tensors = {f"unet.{k}": v for k, v in looks.state.items()}
+    for layer, side in product(range(12), "AB"):
+        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            tensors[f"text_encoder.layers.{layer}.{name}.lora_{side}.weight"] = torch.zeros(2, 4)
+    note = read_lora_file(saved(tmp_path / "l.safetensors", tensors), base).note
+    assert all(f"text_encoder.layers.*.{name}" in note for name in ("q_proj", "k_proj", "v_proj", "out_proj"))
+    assert note.count("text_encoder") == 4
 
 
 # ------------------------------------------------------------------ MotionDirector
@@ -224,7 +238,7 @@ def test_motiondirectors_tensors_find_their_modules_by_order(base, tmp_path, gro
 def test_tensors_in_another_order_are_refused(base, tmp_path):
     tensors, _ = in_order(base, "temporal attention", "temporal ff")
     torch.save(tensors[::-1], tmp_path / "unet.pt")
-    with pytest.raises(UserError, match="no LoRA for toy"):
+    with pytest.raises(UserError, match="no LoRA for toy: it names no layers"):
         read_lora_file(tmp_path / "unet.pt", base)
 
 

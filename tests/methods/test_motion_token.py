@@ -32,6 +32,11 @@ def test_the_papers_values_are_the_defaults():
     assert method().words == ()  # the token's own embedding does not learn
 
 
+def test_only_the_clip_of_one_alone_can_be_followed():
+    assert method(follow=0.3).follow == 0.0
+    assert method(Material(looks=("a man",)), follow=0.3).follow == 0.3
+
+
 def test_a_base_may_ask_for_another_caption():
     whole = RareToken(resolved(MotionToken(), {"caption": "whole"}), PEOPLE)
     assert whole.caption("a tall man in a hall", "doing the pll") == "a tall man in a hall doing the pll"

@@ -116,7 +116,7 @@ def test_what_an_import_cannot_use_is_named(base, motion_file, tmp_path):
     tensors = load_file(motion_file) | {"lora_te_text_model_q.lora_down.weight": torch.zeros(1, 2)}
     save_file(tensors, motion_file)
     _, note = import_motion(motion_file, "whirling", "", base, tmp_path / "presets")
-    assert "lora_te_text_model_q.lora_down.weight" in note
+    assert note.endswith(": lora_te_text_model_q.")
 
 
 def test_an_import_that_fails_leaves_nothing(base, motion_file, looks_file, tmp_path, monkeypatch):
@@ -172,7 +172,7 @@ def test_a_clip_tells_which_looks_acted_and_what_of_them_is_not_used(toy_base, l
     save_file(load_file(looks_file) | {"lora_te_x.lora_down.weight": torch.zeros(1, 2)}, looks_file)
     _, result = made(toy_base, tmp_path, looks=(Looks(path=str(looks_file)),))
     assert "looks.safetensors" in result.notes[0]
-    assert "lora_te_x.lora_down.weight" in result.notes[0]
+    assert "lora_te_x" in result.notes[0]
     assert clips.read_metadata(result.outputs[0])["looks"].keys() == {"looks.safetensors"}
 
 
