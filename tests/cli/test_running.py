@@ -212,9 +212,8 @@ def test_a_new_clip_may_be_told_how_closely_to_start_like_its_motions_clip(
 
 
 def test_a_clip_may_be_made_again_backwards(restage: Restage, tmp_path: Path) -> None:
-    done = restage(
-        "edit", "clip.mp4", "--prompt", "clip", "--out", "a.mp4", "--reverse", "--make-frames", "6"
-    )
+    how = ("--reverse", "--make-frames", "6")
+    done = restage("edit", "clip.mp4", "--prompt", "clip", "--out", "a.mp4", *how)
     assert done.returncode == 0, done.stderr
     assert asked(tmp_path / "library").clip.reverse
     assert asked(tmp_path / "library").sampling.frames == 6

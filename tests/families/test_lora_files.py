@@ -187,10 +187,7 @@ def test_what_the_base_has_no_layer_for_is_named(base, looks, tmp_path):
     tensors["text_encoder.layers.0.q_proj.lora_A.weight"] = torch.zeros(2, 4)
     found = read_lora_file(saved(tmp_path / "l.safetensors", tensors), base)
     assert found.unused == ("text_encoder.layers.0.q_proj.lora_A.weight",)
-    assert (
-        found.note
-        == "Not used, because the base has no such layer (each * a number): text_encoder.layers.*.q_proj."
-    )
+    assert found.note.endswith("no such layer (each * a number): text_encoder.layers.*.q_proj.")
 
 
 def test_of_many_layers_without_a_place_none_is_left_out(base, looks, tmp_path):
