@@ -250,7 +250,8 @@ RestageScene = group(
     start=property_of(Generate, "follow", name="Follow the motion's clip"),
     follow=property_of(Edit, "follow"),
     own_inversion_steps=BoolProperty(
-        name="Inversion steps", description="On: set it here. Off: what suits the base model"
+        name="Inversion steps",
+        description="Of Edit Strip. On: set it here. Off: what suits the base model",
     ),
     inversion_steps=property_of(Edit, "inversion_steps"),
     sampling=PointerProperty(type=RestageSampling),
