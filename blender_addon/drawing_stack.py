@@ -118,7 +118,7 @@ class RESTAGE_MT_motion(Menu):  # type: ignore[misc]
             text = f"Treat as a {kind.title()}'s Motion"
             give = self.layout.operator("restage.motion_whose", text=text, icon="VIEW_CAMERA")
             give.folder, give.kind = folder, kind
-        if learned and learned.kind == "style":
+        if learned and learned.kind == "style" and not motion.step:  # it absorbs as learned to the end
             given = self.layout.operator("restage.looks_give", icon="GHOST_ENABLED")
             given.folder = folder
         self.layout.operator("restage.open", text="Open Its Folder", icon="FILE_FOLDER").path = folder

@@ -68,7 +68,7 @@ class RESTAGE_OT_motion_import(Asking):
 
 
 class RESTAGE_OT_motion_export(Asking):
-    """Write this motion as one .safetensors file for another program"""
+    """Write this as one .safetensors file for another program; learned words get one beside it"""
 
     bl_idname, bl_label = "restage.motion_export", "Export Motion"
     __annotations__ = {
@@ -125,7 +125,7 @@ class RESTAGE_OT_looks_give(OfScene):
             settings.method = ABSORBING[0]
         own = getattr(settings, settings.method)
         own.absorber, own.given, own.keep_absorber, own.absorber_words = "given", self.folder, False, ""
-        self.report({"INFO"}, f"{METHODS[settings.method].__name__} learns with it as given absorber.")
+        self.report({"INFO"}, "The next motion is learned with it as given absorber.")
         return {"FINISHED"}
 
 

@@ -182,7 +182,7 @@ RestageSource = group(
     own_frame_count=BoolProperty(
         name="So many frames", description="On: only so many frames are used. Off: all up to the file's end"
     ),
-    frame_count=property_of(Clip, "frame_count", default=1),
+    frame_count=property_of(Clip, "frame_count", default=24),
     reverse=BoolProperty(name="Backwards", description="Learn the clip as it is when it is played backwards"),
 )
 

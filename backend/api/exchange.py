@@ -21,7 +21,8 @@ class Import:
 
 @value
 class Export:
-    """Write a learned motion (a preset folder) as one .safetensors file at `out`."""
+    """Write a learned motion or looks (a preset folder) as one .safetensors file at `out`; learned words
+    go beside it."""
 
     job: str
     motion: str

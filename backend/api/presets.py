@@ -23,7 +23,7 @@ from .protocol import Rate
 from .settings import CustomizeAVideo, Method
 from .values import ProtocolError, check, from_plain, limited, to_plain, value
 
-SCHEMA = 5
+SCHEMA = 6
 FILE, REFERENCE = "preset.json", "reference.mp4"
 # schema → what turns its content into that of the next; a released schema is never dropped.
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -31,6 +31,7 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     2: lambda content: content,  # and 3: checkpoints
     3: lambda content: content,  # and 4: β of every method
     4: lambda content: content,  # and 5: the absorber of VMC
+    5: lambda content: content,  # and 6: more layers to choose among
 }
 
 Kind = Literal[Whose, "style"]

@@ -113,7 +113,7 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
     ),
     (
         object,
-        lambda s: resolved(s, {}).loss == "mse" and s.compare is not None,
+        lambda s: s.compare is not None and s.loss == "mse",
         "Where losses on motion compare is set, and the loss “mse” is none on motion.",
         "Choose another loss, or leave it to the base.",
     ),

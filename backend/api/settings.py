@@ -13,17 +13,17 @@ from .values import described, limited, value
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Method")
-Layers = Literal[
+Layers = Literal[  # Blender keeps a choice by its place: new ones come last
     "qk",
     "qkv",
     "attention",
-    "qk+conv",
-    "qkv+conv",
     "attention+ff",
-    "attention+conv",
-    "attention+cross kv",
     "attention+ff+conv",
     "attention+ff+conv+cross kv",
+    "qk+conv",
+    "qkv+conv",
+    "attention+conv",
+    "attention+cross kv",
 ]
 Loss = Literal["mse", "mse + debiased", "motion cosine", "motion l2"]
 Wording = Literal["without looks", "motion only", "whole"]

@@ -17,6 +17,8 @@ from backend.starter.judge import judge
 from backend.starter.world import FIRST, Shot
 
 Frames = npt.NDArray[np.uint8]
+STILL = 0.15
+"""So long is the path of a subject in eight frames at most, in frames, that moves by its tracking alone."""
 ASKED = ("colour", "background", "subject")
 
 
@@ -27,7 +29,8 @@ class Measured:
     `text`: colour, background and subject all as asked for; `leak`: one of them is the reference's instead;
     `consistency`: the flow-warped error between frames, in levels of 255, lower is better;
     `spread`: where the subject starts, how large it is and how far it goes, in frames, and when it has gone
-    half its way, as a share of the clip: compared over seeds.
+    half its way, as a share of the clip: compared over seeds as they are, so that a quarter of the clip
+    counts like a quarter of the frame.
     """
 
     fidelity: float
@@ -59,15 +62,18 @@ def _spread_of(frames: Frames) -> tuple[float, ...]:
 
 
 def half_way(centres: npt.NDArray[np.float64]) -> float:
-    """When a path (F, 2) has half its length behind it, as a share of its time; 0.5 of one without length."""
+    """When a path (F, 2), in frames, has half its length behind it, as a share of its time.
+
+    0.5 of what keeps still: there only the tracking moves.
+    """
     gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(centres, axis=0), axis=1))])
-    if gone[-1] == 0:
+    if gone[-1] < STILL:
         return 0.5
     return float(np.interp(gone[-1] / 2, gone, np.linspace(0, 1, len(gone))))
 
 
 def diversity(cells: Sequence[dict[str, Any]]) -> float:
-    """Mean distance between the spreads of two seeds of one prompt, in frames."""
+    """Mean distance between the spreads of two seeds of one prompt."""
     distances = []
     for cell in cells:
         for prompt in {one["prompt"] for one in cell["results"]}:

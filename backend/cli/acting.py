@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from backend.api.acting import BALANCE_HELP, Key, Looks, Motion, Whose
-from backend.api.presets import FILE
+from backend.api.presets import FILE, read_preset
 from backend.cli import options as o
+from backend.errors import UserError
 
 S = TypeVar("S", Motion, Looks)
 LONGEST_STEP = 10  # digits
@@ -42,7 +43,7 @@ Loras = Annotated[
     list[str],
     o.option(
         "--lora",
-        metavar="FILE[:STRENGTH]",
+        metavar="FILE|DIR[:STRENGTH]",
         help="A LoRA for looks, or looks that were learned: a folder, or a name in the library; strengths as "
         "of --motion.",
     ),
@@ -59,18 +60,25 @@ def acting(
     """The fields of a request that say what acts."""
     given: tuple[tuple[Whose | None, Sequence[str]], ...]
     given = ((None, motions), ("camera", cameras), ("subject", subjects))
-    learned = {text: chosen for text in loras if is_preset(chosen := motion_of(text, library))}
     moving = (
         dataclasses.replace(motion_of(text, library), kind=kind) for kind, texts in given for text in texts
     )
+    looks = [learned_looks(text, library) or looks_of(text) for text in loras]
     return {
-        "motions": (*moving, *learned.values()),
-        "looks": tuple(looks_of(text) for text in loras if text not in learned),
+        "motions": (*moving, *(one for one in looks if isinstance(one, Motion))),
+        "looks": tuple(one for one in looks if isinstance(one, Looks)),
     }
 
 
-def is_preset(chosen: Motion) -> bool:
-    return (Path(chosen.path) / FILE).is_file()
+def learned_looks(text: str, library: Path) -> Motion | None:
+    """Looks that were learned are presets, as motions are; None for a file. Raises UserError for a motion."""
+    chosen = motion_of(text, library)
+    if not (Path(chosen.path) / FILE).is_file():
+        return None
+    preset = read_preset(Path(chosen.path))
+    if preset.moves is not None:
+        raise UserError(f"{preset.title!r} is a motion and holds no looks.", "Give it with --motion.")
+    return chosen
 
 
 def motion_of(text: str, library: Path) -> Motion:

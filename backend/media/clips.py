@@ -82,8 +82,8 @@ def _check_range(path: Path, total: int, numbers: Sequence[int]) -> None:
         )
     if len(numbers) < 2:
         raise UserError(
-            f"The strip shows {'one frame' if numbers else 'no frame'} of {path.name}.",
-            f"Make the strip longer; the file has {total} frames and motion needs at least two.",
+            f"{'One frame alone' if numbers else 'No frame'} of {path.name} is used.",
+            f"Use more of its {total} frames, by a longer strip for one: motion needs at least two.",
         )
 
 

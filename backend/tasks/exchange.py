@@ -95,23 +95,23 @@ def export_motion(folder: Path, kind: Format, base: str, out: Path, step: int = 
         )
     preset = read_preset(folder)
     at_step = of_step(preset, step)
-    learned = [w for w in at_step if base in ("", w.base)]
+    learned = [w for w in at_step if (w.file or w.words) and base in ("", w.base)]
     if len(learned) != 1:
-        on = ", ".join(w.base for w in at_step) or "no base"
+        on = ", ".join(w.base for w in at_step if w.file or w.words) or "no base"
         raise UserError(
             f"The motion {preset.title!r} was learned on {on}.",
             "Choose one of these: the base model in Blender, --base in a terminal.",
         )
-    written = []
+    files = {}
     if learned[0].file:
-        write_whole(out, _lora_file(folder / "weights" / learned[0].file, kind))
-        written.append(out)
+        files[out] = _lora_file(folder / "weights" / learned[0].file, kind)
     if learned[0].words:
         words = folder / "weights" / learned[0].words
-        read_words(words)
-        written.append(out.with_name(f"{out.stem}-words.safetensors") if written else out)
-        write_whole(written[-1], words.read_bytes())
-    return written
+        read_words(words)  # which says whether the file is sound
+        files[out.with_name(f"{out.stem}-words.safetensors") if files else out] = words.read_bytes()
+    for path, content in files.items():
+        write_whole(path, content)
+    return list(files)
 
 
 def _lora_file(path: Path, kind: Format) -> bytes:

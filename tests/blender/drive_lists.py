@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -185,11 +186,17 @@ def looks_menu() -> dict[str, Any]:
     session.look()
     shown = driving.Shown()
     driving.module("drawing_stack").draw_stack(shown, settings(), "")
+    offered = []
+    for settings().looks[1].step in (0, 100):  # absorbing is as learned to the end
+        opened, context = driving.Shown(), SimpleNamespace(restage_motion=settings().looks[1])
+        driving.module("drawing_stack").RESTAGE_MT_motion.draw(SimpleNamespace(layout=opened), context)
+        offered.append([name.removeprefix("restage.") for name in opened.operators])
     settings().method = "MotionToken"
     bpy.ops.restage.looks_give(folder=where)
     own = settings().CustomizeAVideo
     seen = {
         "menus": shown.menus,
+        "offered": offered,
         "given": [settings().method, own.absorber, own.given == where],
     }
     own.absorber, own.given = "spatial LoRA", ""
@@ -225,6 +232,10 @@ def sources() -> dict[str, Any]:
     movie = Path(given["movie"])
     bpy.ops.restage.sources_files(rows="clips", directory=str(movie.parent), files=[{"name": movie.name}])
     settings().clips[1].looks = "the whole file"
+    seen["ranges"] = []  # what can be set of the row that is chosen in a list
+    for name in ("clips", "stills"):
+        driving.module("panels_sources").draw_list(shown := driving.Shown(), settings(), name)
+        seen["ranges"].append(shown.names)
     return seen | learned(movie)
 
 

@@ -44,11 +44,12 @@ def new_scene() -> None:
 
 
 class Shown:
-    """A layout that draws nothing: the texts of its labels, the names of its properties, how many menus."""
+    """A layout that draws nothing: what it was asked for, texts of labels and names of the rest."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.names: list[str] = []
+        self.operators: list[str] = []
         self.menus = 0
 
     def row(self, **_: Any) -> "Shown":
@@ -59,8 +60,15 @@ class Shown:
     def menu(self, *_: Any, **__: Any) -> None:
         self.menus += 1
 
-    def operator(self, *_: Any, **__: Any) -> Any:
+    def operator(self, name: str, **_: Any) -> Any:
+        self.operators.append(name)
         return SimpleNamespace()
+
+    def template_list(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def separator(self) -> None:
+        pass
 
     def context_pointer_set(self, name: str, _: Any) -> None:
         self.names.append(name)

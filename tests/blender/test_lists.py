@@ -50,11 +50,19 @@ def test_a_strength_is_keyframed_looks_act_and_lists_are_sent_where_the_method_u
         "left": ["Subject"],
     }
     lists_are_sent(told["sources"])
-    assert told["looks' menu"] == {"menus": 1, "given": ["CustomizeAVideo", "given", True]}
+    assert told["looks' menu"] == {
+        "menus": 1,
+        "offered": [
+            ["motion_export", "motion_export", "looks_give", "open"],
+            ["motion_checkpoint", "motion_export", "motion_export", "open"],
+        ],
+        "given": ["CustomizeAVideo", "given", True],
+    }
     assert told["left open"] == {"False": [True, False], "True": [False, True]}
 
 
 def lists_are_sent(seen: dict[str, object]) -> None:
+    assert seen.pop("ranges") == [["first_frame", "own_frame_count", "frame_count", "reverse"], []]
     assert seen == {
         "used": {
             "CustomizeAVideo": ["clips", "regular"],

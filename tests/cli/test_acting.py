@@ -7,6 +7,7 @@ import pytest
 from backend.api.presets import Preset, write_preset
 from backend.api.protocol import Key, Looks, Motion
 from backend.cli import acting, options
+from backend.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,9 @@ def test_looks_that_were_learned_are_named_among_loras(tmp_path: Path) -> None:
     said = acting.acting([], [], [], ["/l/oil.safetensors", "circle-looks:0.5"], tmp_path)
     assert said["motions"] == (Motion(path=str(kept), strength=0.5),)
     assert said["looks"] == (Looks(path=options.absolute("/l/oil.safetensors")),)
+    write_preset(tmp_path / "presets" / "circle", Preset(title="Circle", motion="circling"))
+    with pytest.raises(UserError, match="'Circle' is a motion and holds no looks"):
+        acting.acting([], [], [], ["circle"], tmp_path)
 
 
 def test_a_motion_may_be_given_to_the_camera_or_to_a_subject(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_what_is_no_movie_is_refused_in_one_sentence_with_the_files_name(tmp_pat
 
 @pytest.mark.parametrize(
     ("clip", "part"),
-    [({"first_frame": 7}, "one frame"), ({"frame_count": 1}, "one frame"), ({"first_frame": 99}, "no frame")],
+    [({"first_frame": 7}, "One frame"), ({"frame_count": 1}, "One frame"), ({"first_frame": 99}, "No frame")],
 )
 def test_fewer_than_two_frames_are_refused(clip: dict[str, int], part: str, tmp_path: Path) -> None:
     movie = make_movie(tmp_path / "a.mp4", count=8)

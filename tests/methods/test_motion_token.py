@@ -125,7 +125,6 @@ def test_who_is_seen_in_stills_is_learned_jointly_and_kept_beside():
         ({"token": "two words"}, "not one word"),
         ({"regular_words": "a man"}, "none are sampled"),
         ({"regular_count": 3}, "none are sampled"),
-        ({"compare": "clip"}, "is none on motion"),
     ],
 )
 def test_settings_that_make_no_sense_together_are_refused_in_a_sentence(settings, complaint):

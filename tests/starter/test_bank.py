@@ -12,7 +12,8 @@ import torch
 from backend.starter import train
 from backend.starter.data import Bank, write_bank
 from backend.starter.models import Size, new_autoencoder
-from backend.starter.world import FIRST, FULL, words_of
+from backend.starter.world import FIRST, FULL, opposed, words_of
+from backend.starter.world.shots import SIZES, TURNING_SIZES
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
@@ -71,3 +72,20 @@ def test_words_to_dwell_on_that_are_not_taught_are_refused_before_anything_is_ma
     with pytest.raises(SystemExit, match="'spinn' is no subject"):
         train.prepared(args)
     assert not (tmp_path / "work").exists()
+
+
+def test_a_spin_stands_beside_what_keeps_still_and_the_other_way_round(tmp_path: Path) -> None:
+    turning = replace(FULL, subjects=("box", "star"), counts=(1,), motions=("still", "spin"), camera_share=0)
+    write_bank(tmp_path, lambda: new_autoencoder(SIZE), SIZE, 1, CPU, turning, chunk=256)
+    bank = Bank(tmp_path, CPU)
+    spins = {g for g in range(len(bank.groups)) if bank.shot(g).motion == "spin"}
+    besides = {bank.opposite(g, random.Random(0)) for g in spins}
+    assert spins
+    assert {bank.shot(g).motion for g in besides} == {"still"}
+    for group in besides:
+        shot, other = bank.shot(group), bank.shot(bank.opposite(group, random.Random(0)))
+        assert other.motion == "spin"
+        assert words_of(opposed(other)) == words_of(shot)
+        stands = [bank.shots[row] for row in bank.groups[group]]
+        assert {(s.x, s.y) for s in stands} == {(other.x, other.y)}
+        assert min(s.size for s in stands) >= TURNING_SIZES[1][0] > SIZES[1]

@@ -5,7 +5,6 @@ import shutil
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +30,6 @@ from backend.starter.pictures import drawn_ahead
 from backend.starter.stages import Denoising, autoencoder_loss
 from backend.starter.tokenizer import TOKENS, known_words, write_tokenizer
 from backend.starter.world import FIRST, FULL, opposed, words_of
-from backend.starter.world.shots import SIZES, TURNING_SIZES
 
 SIZE = Size(pixels=32, frames=4)
 CPU = torch.device("cpu")
@@ -153,23 +151,6 @@ def test_a_groups_opposite_says_the_opposite_and_looks_alike(denoising: Denoisin
         shot, other = bank.shot(group), bank.shot(bank.opposite(group, random.Random(0)))
         assert words_of(other) == words_of(opposed(shot))
     assert any(bank.shots[rows[0]].motion not in ("still", "spin") for rows in bank.groups)
-
-
-def test_a_spin_stands_beside_what_keeps_still_and_the_other_way_round(tmp_path: Path) -> None:
-    turning = replace(FULL, subjects=("box", "star"), counts=(1,), motions=("still", "spin"), camera_share=0)
-    write_bank(tmp_path, lambda: new_autoencoder(SIZE), SIZE, 1, CPU, turning, chunk=256)
-    bank = Bank(tmp_path, CPU)
-    spins = {g for g in range(len(bank.groups)) if bank.shot(g).motion == "spin"}
-    besides = {bank.opposite(g, random.Random(0)) for g in spins}
-    assert spins
-    assert {bank.shot(g).motion for g in besides} == {"still"}
-    for group in besides:
-        shot, other = bank.shot(group), bank.shot(bank.opposite(group, random.Random(0)))
-        assert other.motion == "spin"
-        assert words_of(opposed(other)) == words_of(shot)
-        stands = [bank.shots[row] for row in bank.groups[group]]
-        assert {(s.x, s.y) for s in stands} == {(other.x, other.y)}
-        assert min(s.size for s in stands) >= TURNING_SIZES[1][0] > SIZES[1]
 
 
 def test_stills_give_gradients_to_spatial_layers_and_words_only(denoising: Denoising) -> None:

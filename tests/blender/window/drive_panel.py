@@ -154,6 +154,9 @@ def lists(settings: Any) -> None:
     still = Path(given["picture"])
     bpy.ops.restage.sources_files(rows="stills", directory=str(still.parent), files=[{"name": still.name}])
     settings.stills[0].looks = given["looks"]
+    movie = Path(given["movie"])
+    bpy.ops.restage.sources_files(rows="clips", directory=str(movie.parent), files=[{"name": movie.name}])
+    settings.clips[0].looks = given["looks"]
 
 
 def open_options() -> None:
