@@ -183,14 +183,13 @@ def edit(
     as_json: o.Json = False,
 ) -> None:
     """Make a clip again with another prompt."""
-    request = Edit(
+    _run(ctx, Edit(
         job="", clip=o.clips([clip], [looks], first, frames, reverse)[0], prompt=prompt, out=o.absolute(out),
         follow=follow, base=o.base(base), seed=seed, count=count, inversion_steps=inversion_steps,
         balance=balance, **a.acting(motion, camera, subject, lora, library), finish=o.finish(finish),
         sampling=o.sampling(size, fps, length=length, frames=made, guidance=guidance, stacking=stacking),
         compute=Compute(device=device, precision=precision, memory=memory),
-    )  # fmt: skip
-    _run(ctx, request, library, as_json)
+    ), library, as_json)  # fmt: skip
 
 
 def _run(ctx: typer.Context, request: Request, library: Path, as_json: bool, again: bool = False) -> None:

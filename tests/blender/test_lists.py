@@ -50,7 +50,12 @@ def test_a_strength_is_keyframed_looks_act_and_lists_are_sent_where_the_method_u
         "left": ["Subject"],
     }
     lists_are_sent(told["sources"])
-    assert told["looks' menu"] == {
+    looks_have_a_menu(told["looks' menu"])
+    assert told["left open"] == {"False": [True, False], "True": [False, True]}
+
+
+def looks_have_a_menu(seen: dict[str, object]) -> None:
+    assert seen == {
         "menus": 1,
         "offered": [
             ["motion_export", "motion_export", "looks_give", "open"],
@@ -58,7 +63,6 @@ def test_a_strength_is_keyframed_looks_act_and_lists_are_sent_where_the_method_u
         ],
         "given": ["CustomizeAVideo", "given", True],
     }
-    assert told["left open"] == {"False": [True, False], "True": [False, True]}
 
 
 def lists_are_sent(seen: dict[str, object]) -> None:
