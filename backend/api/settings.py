@@ -226,6 +226,9 @@ class MotionToken:
     learning_rate: float | None = rate_(5e-4)
     token_learning_rate: float | None = limited(None, 1e-6, 0.1, "Learning rate of new words", paper=5e-4)
     rate_falls: float | None = falls_(0.0)
+    subject_share: float | None = limited(
+        None, 0.05, 2.0, "Steps in which stills say who does it, as a share of the motion's", paper=0.5
+    )  # the paper gives none: the share is ours
     loss: Loss | None = loss_("mse")
     compare: Compare | None = compare_("noise")
     beta: float | None = beta_()

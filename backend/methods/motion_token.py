@@ -14,9 +14,8 @@ and so a larger learning rate, and none on the norms and the projections around 
 has a caption of its own, which says who is seen in a word (the starter's profile: all words); each step takes
 one clip of D^m and one of D^r, so that both weigh the same whatever their numbers are; what is predicted is
 the base's own, ε or v; for stills temporal layers are bypassed, where the paper lets the one frame through;
-their timesteps are even, and that stage takes half as many steps as the motion's; augmentation is a crop and
-a change of colour, never a mirror image, which would be another motion; it does not stop by itself when
-copying begins. Who is seen is kept beside the motion.
+their timesteps are even; augmentation is a crop and a change of colour, never a mirror image, which would be
+another motion; it does not stop by itself when copying begins. Who is seen is kept beside the motion.
 Differs from the authors' code: nothing known, none was released.
 """
 
@@ -88,7 +87,8 @@ class RareToken(Method):
         if not self.has_stills:
             return (motion,)
         joint = {**learn, "looks": self.rate, "subject": self.token_rate}
-        return motion, Stage("Learning who does it", joint, (), max(1, steps // 2), self.joint_losses)
+        share = max(1, round(steps * chosen(self.settings.subject_share)))
+        return motion, Stage("Learning who does it", joint, (), share, self.joint_losses)
 
     def losses(self, step: Step, act: tuple[str, ...] = ()) -> Iterator[Tensor]:
         example = step.example()

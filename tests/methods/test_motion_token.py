@@ -111,6 +111,9 @@ def test_who_is_seen_in_stills_is_learned_jointly_and_kept_beside():
     first, joint = m.stages(10)
     assert set(first.learn) == {"motion"}
     assert set(joint.learn) == {"motion", "looks", "subject"}
+    assert (first.steps, joint.steps) == (10, 5)
+    longer = method(Material(looks=("a man",), stills=("a dog",)), subject_share=1.5)
+    assert longer.stages(10)[1].steps == 15
     frames = set()
     for seed in range(12):
         guess = Guess()
