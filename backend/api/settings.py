@@ -66,6 +66,11 @@ def coarse_(paper: float) -> Any:
     return limited(None, 0.0, 1.0, help, paper=paper)
 
 
+def offset_() -> Any:
+    help = "How much of the noise while learning is one value all over each frame; below 0.2, 0 in the papers"
+    return limited(None, 0.0, 1.0, help, paper=0.0)
+
+
 def caption_(paper: Wording) -> Any:
     help = 'Learned under: "a ball moving in a circle", "moving in a circle", or all words'
     return open_choice(paper, help)
@@ -153,6 +158,7 @@ class CustomizeAVideo(Absorbing):
     learning_rate: float | None = rate_(5e-4)
     rate_falls: float | None = falls_(0.0)
     coarse: float | None = coarse_(0.0)
+    offset: float | None = offset_()
     loss: Loss | None = loss_("mse")
     compare: Compare | None = compare_("noise")
     beta: float | None = beta_()
@@ -174,6 +180,7 @@ class Vmc(Absorbing):
     learning_rate: float | None = rate_(1e-4)
     rate_falls: float | None = falls_(0.0)
     coarse: float | None = coarse_(0.0)
+    offset: float | None = offset_()
     variants: int | None = variants_(1)
     follow: float | None = follow_(1.0)
 
@@ -203,6 +210,7 @@ class MotionDirector:
     spatial_learning_rate: float | None = limited(None, 1e-6, 0.1, "Learning rate of the looks", paper=5e-4)
     rate_falls: float | None = falls_(0.0)
     coarse: float | None = coarse_(0.0)
+    offset: float | None = offset_()
     variants: int | None = variants_(1)
     follow: float | None = follow_(0.3)  # 0.1 to 0.5 for one clip; for several it is 0 whatever stands here
 
@@ -233,6 +241,7 @@ class MotionToken:
     compare: Compare | None = compare_("noise")
     beta: float | None = beta_()
     coarse: float | None = coarse_(0.5)
+    offset: float | None = offset_()
     variants: int | None = variants_(8)
     follow: float | None = follow_(0.0)
 

@@ -78,7 +78,7 @@ class AbsorbingMethod(Method):
         s = settings
         self.learning_rate, self.coarse = chosen(s.learning_rate), chosen(s.coarse)
         self.follow = chosen(s.follow) if len(material.looks) == 1 else 0.0  # which clip's, of several?
-        self.rate_falls = chosen(s.rate_falls)
+        self.rate_falls, self.offset = chosen(s.rate_falls), chosen(s.offset)
         self.loss = ClipLoss(chosen(s.loss), chosen(s.compare), chosen(s.beta))
         self.absorber = absorber = Absorber(s, material)
         motion = Adapter("motion", layers, chosen(s.rank), chosen(s.alpha))

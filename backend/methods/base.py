@@ -103,6 +103,7 @@ class Step:
     stills: Sequence[Example] = ()
     regular: Sequence[Example] = ()  # regularization clips
     read: Callable[[str], Tensor] | None = None  # text → (1, L, D), where new words learn or act
+    offset: float = 0.0  # of noise that is the same all over a frame, in its standard deviations
 
     def pick(self, examples: Sequence[Example]) -> int:
         """The number of one of them, at random."""
@@ -138,7 +139,10 @@ class Step:
 
     def noised(self, x_0: Tensor, coarse: float) -> Noised:
         """x_0 (B, C, F, h, w) at timesteps drawn with `coarse` (0 is uniform)."""
-        noise = torch.randn(x_0.shape, generator=self.rng).to(x_0.device)
+        noise = torch.randn(x_0.shape, generator=self.rng)
+        if self.offset:  # offset noise (Guttenberg 2023), each frame's its own
+            noise += self.offset * torch.randn((*x_0.shape[:3], 1, 1), generator=self.rng)
+        noise = noise.to(x_0.device)
         t = draw_timesteps(x_0.shape[0], self.family.path.timesteps, coarse, self.rng)
         return self.family.path.noised(x_0, noise, t.to(x_0.device))
 
@@ -180,6 +184,7 @@ class Method:
     beside: tuple[Beside, ...] = ()
     crops: tuple[float, float] | None = None  # single frames cut to a random share between these
     follow: float = 0.0  # recommended with the motion
+    offset: float = 0.0  # of noise that is one value all over a frame, while learning
     rate_falls: float = 0.0  # the last share of each stage's steps over which learning rates fall to 0
     notes: tuple[str, ...] = ()  # what the artist should know of how it was learned
 

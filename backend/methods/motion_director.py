@@ -37,7 +37,7 @@ class DualPath(Method):
         self.learning_rate, self.spatial_rate = chosen(s.learning_rate), chosen(s.spatial_learning_rate)
         self.coarse, self.rest = chosen(s.coarse), s.spatial_rest
         self.loss = ClipLoss(chosen(s.loss), chosen(s.compare), chosen(s.beta))
-        self.rate_falls = chosen(s.rate_falls)
+        self.rate_falls, self.offset = chosen(s.rate_falls), chosen(s.offset)
         self.follow = chosen(s.follow) if len(material.looks) == 1 else 0.0
         names = [f"looks {i}" for i, _ in enumerate(material.looks, start=1)]
         names += [STILLS] if material.stills else []

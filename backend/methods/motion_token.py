@@ -38,7 +38,7 @@ class RareToken(Method):
     def __init__(self, settings: MotionToken, material: Material) -> None:
         s = settings
         self.settings, self.looks = s, material.looks
-        self.coarse, self.rate_falls = chosen(s.coarse), chosen(s.rate_falls)
+        self.coarse, self.offset, self.rate_falls = chosen(s.coarse), chosen(s.offset), chosen(s.rate_falls)
         self.follow = chosen(s.follow) if len(material.looks) == 1 else 0.0
         self.rate, self.token_rate = chosen(s.learning_rate), chosen(s.token_learning_rate)
         self.loss = ClipLoss(chosen(s.loss), chosen(s.compare), chosen(s.beta))

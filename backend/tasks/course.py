@@ -109,7 +109,7 @@ class Learning:
             course = Course(
                 index,
                 stage,
-                self.prepared.step(self.family, rng, self._reader(stage, vectors)),
+                self.prepared.step(self.family, rng, self._reader(stage, vectors), self.method.offset),
                 make_optimizer(self.family, stage, vectors),
                 self._acting(stage),
                 make_scaler(self.family),

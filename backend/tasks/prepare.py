@@ -44,8 +44,14 @@ class Prepared:
         for example in (*self.examples, *self.stills, *self.regular):
             yield from (example.caption, example.looks)
 
-    def step(self, family: Family, rng: torch.Generator, read: Callable[[str], Tensor] | None) -> Step:
-        return Step(family, self.examples, rng, self.stills, self.regular, read)
+    def step(
+        self,
+        family: Family,
+        rng: torch.Generator,
+        read: Callable[[str], Tensor] | None,
+        offset: float = 0.0,
+    ) -> Step:
+        return Step(family, self.examples, rng, self.stills, self.regular, read, offset)
 
 
 def prepare(request: Learn, method: Method, family: Family, run: Run, given: str = "") -> Prepared:

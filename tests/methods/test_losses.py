@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from backend.diffusion.paths import EpsilonPath, VelocityPath, draw_timesteps
+from backend.methods.base import Step
 from backend.methods.losses import ClipLoss, compared, debiased, motion_cosine, motion_l2, residuals
+from tests.methods.guess import Guess
 
 ALPHAS = torch.linspace(0.999, 0.01, 1000)
 
@@ -93,12 +95,20 @@ def test_coarse_sampling_puts_two_thirds_of_the_draws_above_the_middle():
     assert (t >= 500).float().mean().item() == pytest.approx(0.659, abs=0.006)
 
 
+def test_offset_noise_is_one_value_all_over_each_frame():
+    """Means over 4096 pixels, which plain noise has 1/64 of, and the target is the noise that was added."""
+    x = torch.zeros(1, 8, 16, 64, 64)
+    for offset, spread in ((0.0, 1 / 64), (0.3, (0.3**2 + 1 / 4096) ** 0.5)):
+        step = Step(Guess(), [], torch.Generator().manual_seed(0), offset=offset)
+        n = step.noised(x, coarse=0.0)
+        assert n.noise.mean((3, 4)).std().item() == pytest.approx(spread, rel=0.2)
+        assert torch.equal(n.target, n.noise)
+
+
 def test_every_loss_has_a_name_and_the_debiased_one_adds_to_the_plain():
     from typing import get_args
 
     from backend.api.settings import Loss
-    from backend.methods.base import Step
-    from tests.methods.guess import Guess
 
     guess = Guess()
     n = guess.path.noised(noise(1, 2, 4, 3, 3), noise(1, 2, 4, 3, 3, seed=1), torch.tensor([600]))

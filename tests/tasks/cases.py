@@ -30,7 +30,7 @@ CASES = {
     "spatial alone": Case(CustomizeAVideo(absorber="none", placement="spatial", **FAST)),
     "coupled": Case(CustomizeAVideo(absorber="none", placement="both", variants=2, **FAST)),
     "vmc": Case(Vmc(**FAST)),
-    "vmc, Eq. 16": Case(Vmc(loss="motion l2", **FAST)),
+    "vmc, Eq. 16, noise offset": Case(Vmc(loss="motion l2", offset=0.1, **FAST)),
     "vmc with an absorber": Case(Vmc(absorber="both", **ABSORBING), ("regular",)),
     "motion director": Case(MotionDirector(spatial_learning_rate=0.01, keep_looks=True, **FAST), outputs=2),
     "motion director with stills": Case(
