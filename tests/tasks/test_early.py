@@ -46,7 +46,7 @@ def test_a_clip_that_cannot_be_read_is_refused(
 
 def test_a_range_past_the_end_is_refused(moving_clip: Path, tmp_path: Path) -> None:
     clip = Clip(path=str(moving_clip), first_frame=100)
-    with pytest.raises(UserError, match="no frame"):
+    with pytest.raises(UserError, match="No frame"):
         refuse_early(Edit(job="j", clip=clip, prompt="p", out=str(tmp_path / "o.mp4")))
 
 
