@@ -161,8 +161,9 @@ def lists(settings: Any) -> None:
 
 def open_options() -> None:
     """The closed panels, drawn once more open: a script cannot open a panel."""
-    for name in ("learn_options", "make_options", "make_finish"):
-        closed = getattr(driving.module("panels"), f"RESTAGE_PT_{name}")
+    drawn_by = dict.fromkeys(("learn_options", "make_options", "make_finish"), "panels")
+    for name, module in {"learn_sources": "panels_sources", **drawn_by}.items():
+        closed = getattr(driving.module(module), f"RESTAGE_PT_{name}")
         bpy.utils.register_class(type(f"RESTAGE_PT_{name}_opened", (closed,), {"bl_options": set()}))
 
 
