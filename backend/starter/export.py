@@ -37,7 +37,7 @@ PROFILE = {
         "Vmc": LAYERS
         | {
             "loss": "motion l2",
-            "learning_rate": 1e-3,
+            "learning_rate": 1.4e-3,
             "compare": "prediction",
             "caption": "whole",
             "follow": 0.3,
