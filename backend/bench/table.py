@@ -119,9 +119,14 @@ def _again(value: Any) -> Any:
 
 
 def write_table(plan: Plan) -> str:
-    """Write methods.json, methods.md and the contact sheets into the plan's folder; return the table."""
+    """Write methods.json, methods.md and the contact sheets into the plan's folder; return the table.
+
+    And cells.json, what was measured of each clip: everything in the table can be told from it again.
+    """
     found = figures(plan)
     table = markdown(found)
+    cells = {row: read_cells(plan, row) for row in plan.rows}
+    write_whole(plan.out / "cells.json", json.dumps(cells).encode())
     write_whole(plan.out / "methods.json", json.dumps(found, indent=2).encode())
     write_whole(plan.out / "methods.md", table.encode())
     write_sheets(plan)

@@ -127,6 +127,8 @@ def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     assert "base, caption only" in table
     assert "T-LoRA, no absorber" in table
     found = json.loads((plan.out / "methods.json").read_text())
+    cells = json.loads((plan.out / "cells.json").read_text())
+    assert cells["t-lora"]["circle"]["results"][0].keys() >= {"fidelity", "text", "leak", "spread"}
     assert found["rows"]["t-lora"]["parameters"] > 0
     assert found["rows"]["caption"]["fidelity"]["count"] == 2
     assert found["rows"]["t-lora"]["own"]["count"] == 2
