@@ -60,6 +60,11 @@ class Known:
     def camera(self) -> CameraPath:
         return self.layers[0]
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is one subject: of several, none is the one that is measured."""
+        return bool(self.words["count"] == 1)
+
 
 def shot(
     camera: str,

@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 from backend.api.library import write_whole
 from backend.bench.known_motion import WORDS, Known, blender_shots, world_shots
+from backend.media.camera_words import camera_moves
 from backend.media.motion import (
     STEADY,
     CameraPath,
     Movement,
     Subject,
-    camera_moves,
     common_steps,
     movement,
     path_signal,
@@ -70,7 +70,7 @@ def errors(known: Known, found: Movement) -> dict[str, float | None]:
         "pan and tilt": max(shift, default=None),
         "zoom": np.abs(camera.zoom / true.zoom - 1)[sure].max() if told[0] else None,
         "roll": np.abs(camera.roll - true.roll)[sure].max() if told[1] else None,
-        "subject's path": away.max(initial=0) if len(away) else None,
+        "subject's path": away.max() if len(away) and known.alone else None,
     }
     return {name: None if error is None else float(error) for name, error in wrong.items()}
 
@@ -121,6 +121,8 @@ def rows(source: str, shots: Sequence[Known], seed: int = 0) -> list[Row]:
     mixed = {n: movement(shots[n].frames[rng.permutation(len(shots[n].frames))]) for n in some}
     wrong = [errors(known, of) for known, of in zip(shots, found, strict=True)]
     truths = [true_signal(k, nearest_layer(k, f.camera)) for k, f in zip(shots, found, strict=True)]
+    for known, truth in zip(shots, truths, strict=True):
+        truth[:, COLUMNS["subject's path"]] *= known.alone
     ceilings = [alike(truth, of) for truth, of in zip(truths, found, strict=True)]
     floors = [alike(truths[n], of) for n, of in mixed.items()]
     made = []

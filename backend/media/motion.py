@@ -26,8 +26,6 @@ __all__ = [
     "CameraPath",
     "Movement",
     "Subject",
-    "camera_alone",
-    "camera_moves",
     "camera_path",
     "fidelity_bounds",
     "find_subject",
@@ -45,9 +43,6 @@ STEPS = 15  # at most: a path is compared at this many steps
 STILL = 0.008  # root mean square step, in heights of the frame, below which nothing moves but noise
 STEADY = 0.02  # heights of the frame: a camera that moves less over the clip stands still
 DISC = 0.4  # root mean square distance of a disc's points from its centre, by the root of its area
-PARALLAX = 0.25  # of the camera's own move: what is nearer by less counts as the background
-EVEN = 0.1  # of a path's spread: how far it may be from a straight line and still be even
-IN_STEP = 0.95  # correlation of two ways that belong to one move
 MIRRORED = np.array([-1, 1, 1, -1, 1, 1, -1])  # signs of a mirror image's signal
 FRAME = 0.41  # the same for the frame, in its heights
 
@@ -61,6 +56,7 @@ class Movement:
     sure: npt.NDArray[np.bool_]  # (F,): whether the background was followed so far; later frames are a guess
     subject: Subject  # on the screen
     before: Subject  # where the first frame's camera would have seen it
+    points: Array  # (N, F, 2): tracks that last, in half heights from the frame's middle
 
 
 def movement(frames: Frames) -> Movement:
@@ -69,10 +65,12 @@ def movement(frames: Frames) -> Movement:
     background = followed(frames)
     moves, told = background.moves, background.told
     camera = as_camera_path(moves, width, height)
+    path, valid = tracks(frames)
+    points = (path[valid.all(axis=1)] - (width / 2, height / 2)) / (height / 2)
     extent = [np.ptp(camera.pan), np.ptp(camera.tilt), np.ptp(np.log(camera.zoom)) * FRAME]
     if max(*extent, np.ptp(np.radians(camera.roll)) * FRAME) < STEADY:
         subject = find_subject(frames)
-        return Movement(camera, told, background.sure, subject, subject)
+        return Movement(camera, told, background.sure, subject, subject, points)
     subject = find_subject(frames, moves)
     # Before a background that was lost a subject cannot be told.
     subject = replace(subject, told=subject.told & background.sure)
@@ -84,7 +82,7 @@ def movement(frames: Frames) -> Movement:
         subject.moves,
         subject.told,
     )
-    return Movement(camera, told, background.sure, subject, before)
+    return Movement(camera, told, background.sure, subject, before, points)
 
 
 def motion_fidelity(reference: Frames, result: Frames) -> float:
@@ -144,71 +142,6 @@ def _filmed_again(clip: Frames) -> Frames:
     """The same motion in other pixels: mirrored, and smaller."""
     size = clip.shape[2] * 3 // 4, clip.shape[1] * 3 // 4
     return np.stack([cv2.resize(f[:, ::-1], size, interpolation=cv2.INTER_AREA) for f in clip])
-
-
-def camera_moves(found: Movement) -> tuple[str, ...]:
-    """What the camera may have done in a word, likeliest first.
-
-    The words: still, pan, tilt, roll, zoom, truck, pedestal, dolly, dolly zoom.
-
-    Turning and zooming move everything alike; going moves what is near more. So a subject that shifts before
-    the background in step with the camera's own shift tells truck from pan, and one that keeps its size while
-    the background's changes tells a dolly zoom from a zoom. Where nothing near stands out, both are said,
-    the plain move first. A subject that goes evenly in step with an even camera may go by itself: both are
-    said, the camera's going first. A still picture is followed by what its background would not tell.
-    """
-    camera = found.camera
-    shift = {"pan": camera.pan, "tilt": camera.tilt}
-    extents = {name: float(np.ptp(path)) for name, path in shift.items()}
-    extents["zoom"] = float(np.ptp(np.log(camera.zoom))) * FRAME
-    extents["roll"] = float(np.ptp(np.radians(camera.roll))) * FRAME
-    name = max(extents, key=lambda key: extents[key])
-    if extents[name] < STEADY:
-        hidden = zip(("zoom", "roll", "pan", "tilt"), found.told, strict=True)
-        return ("still", *(move for move, told in hidden if not told))
-    if name == "roll":
-        return (name,)
-    if name == "zoom":
-        return _zooms(np.log(camera.zoom), found.before)
-    going = {"pan": "truck", "tilt": "pedestal"}[name]
-    places = found.before.centres[:, 0 if name == "pan" else 1].astype(np.float64)
-    near = _slope(shift[name], places) if found.before.moves else 0.0
-    if abs(near) < PARALLAX:
-        return name, going
-    return (going, name) if _even(shift[name]) else (going,)
-
-
-def camera_alone(found: Movement) -> bool:
-    """Whether the camera is all that moves, as far as the background tells.
-
-    One that goes shifts what is near before the background, which cannot be told from a subject that moves.
-    """
-    return camera_moves(found)[0] != "still" and not found.before.moves
-
-
-def _zooms(zoom: Array, before: Subject) -> tuple[str, ...]:
-    """The same for a picture that grows by the exponential of `zoom` (F,)."""
-    grown = _slope(zoom, np.log(before.sizes.astype(np.float64))) if before.moves else 0.0
-    if abs(grown) < PARALLAX:
-        return "zoom", "dolly"
-    if abs(grown + 1) < PARALLAX:  # as large on the screen as before: no chance
-        return ("dolly zoom",)
-    return ("dolly zoom" if grown < 0 else "dolly"), "zoom"
-
-
-def _even(path: Array) -> bool:
-    """Whether a path (F,) goes on at one speed."""
-    moments = np.arange(len(path))
-    beside = path - np.polyval(np.polyfit(moments, path, 1), moments)
-    return bool(beside.std() < EVEN * path.std())
-
-
-def _slope(of_camera: Array, of_subject: Array) -> float:
-    """How far the subject goes before the background per unit of the camera's way; 0 when not in step."""
-    a, b = of_camera - of_camera.mean(), of_subject - of_subject.mean()
-    together = float((a * b).sum())
-    alike = together / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-12)
-    return together / float((a * a).sum()) if abs(alike) > IN_STEP else 0.0
 
 
 def signal_fidelity(a: Array, b: Array) -> float:

@@ -26,7 +26,8 @@ from backend.errors import UserError
 from backend.families.base import Family
 from backend.families.lora_files import diffusers_file, model_spec
 from backend.media import clips
-from backend.media.motion import camera_alone, movement
+from backend.media.camera_words import camera_alone
+from backend.media.motion import movement
 from backend.media.pictures import png
 from backend.methods.base import Adapter, Method
 from backend.tasks.checkpoints import VECTORS, Learned, States

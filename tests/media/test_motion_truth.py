@@ -10,9 +10,7 @@ from backend.media import clips
 from backend.media.consistency import consistency_bounds, warped_error
 from backend.media.motion import (
     CameraPath,
-    Movement,
     Subject,
-    camera_moves,
     fidelity_bounds,
     layer_fidelity,
     movement,
@@ -144,7 +142,7 @@ def test_a_subject_that_is_never_seen_whole_is_not_placed() -> None:
     assert not found.told.any()
 
 
-# ------------------------------------------------------------------ what the camera does, in a word
+# ------------------------------------------------------------------ what the background tells
 
 
 def test_a_step_that_no_move_explains_is_said_to_be_lost_from_there_on() -> None:
@@ -158,43 +156,6 @@ def test_a_step_that_no_move_explains_is_said_to_be_lost_from_there_on() -> None
 def test_stripes_hide_shifts_along_themselves_also_when_the_camera_rolls() -> None:
     zoom, roll, pan, tilt = movement(shot("roll", "left", "striped wall", size=128).frames).told
     assert (zoom, roll, pan, tilt) == (True, True, False, False)
-
-
-def test_where_nothing_near_stands_out_the_camera_may_have_turned_or_gone() -> None:
-    assert camera_moves(movement(shot("pan right", "still", "brick wall").frames)) == ("pan", "truck")
-
-
-def test_a_plain_wall_may_hide_every_move() -> None:
-    names = camera_moves(movement(shot("locked", "circle", "gray wall").frames))
-    assert names == ("still", "zoom", "roll", "pan", "tilt")
-
-
-@pytest.mark.parametrize(
-    ("camera", "name"),
-    [
-        ("locked", "still"),
-        ("pan right", "pan"),
-        ("tilt down", "tilt"),
-        ("zoom in", "zoom"),
-        ("roll", "roll"),
-        ("orbit", "truck"),
-        ("dolly zoom", "dolly zoom"),
-    ],
-)
-def test_truck_is_told_from_pan_and_dolly_zoom_from_zoom_by_what_stands_near(camera: str, name: str) -> None:
-    assert camera_moves(movement(shot(camera, "still", "brick wall", radius=0.25).frames))[0] == name
-
-
-@pytest.mark.parametrize(("grows", "name"), [(0.0, "dolly zoom"), (1.0, "zoom"), (2.2, "dolly")])
-def test_a_dolly_zoom_is_told_from_a_zoom_by_how_the_subject_grows(grows: float, name: str) -> None:
-    """The background grows by 1.2; the subject not at all, as much, or by 1.2 to the power of 2.2."""
-    zoom = np.exp(np.linspace(0, np.log(1.2), 5))
-    still = np.full((5, 2), 0.5, np.float32)
-    everywhere = np.ones(5, bool)
-    subject = Subject(still, (0.2 * zoom**grows).astype(np.float32), True, everywhere)
-    before = Subject(still, (subject.sizes / zoom).astype(np.float32), True, everywhere)
-    camera = CameraPath(np.zeros(5), np.zeros(5), zoom, np.zeros(5))
-    assert camera_moves(Movement(camera, np.ones(4, bool), everywhere, subject, before))[0] == name
 
 
 # ------------------------------------------------------------------ Blender

@@ -14,14 +14,16 @@ FILMED = Path(__file__).with_name("blender_shots.npz")
 `--count 5 --seed 905 --motions still circle right toward jump --cameras "pan left" "pan right" "tilt up"
 "zoom in" "zoom out" roll orbit crane "dolly zoom" handheld` and with `--count 2 --seed 303 --motions left up
 circle toward jump "figure eight" bounce --cameras locked`; `keep` below put them into one file."""
+CAMERAS = Path(__file__).with_name("blender_cameras.npz")
+"""The same with `--count 8 --seed 8100 --motions still --cameras "dolly zoom" "zoom in" orbit "pan left"`."""
 
 
-def filmed_by_blender() -> list[Known]:
-    return blender_shots(FILMED)
+def filmed_by_blender(path: Path = FILMED) -> list[Known]:
+    return blender_shots(path)
 
 
-def keep(*folders: Path) -> None:
-    """Put the shots of folders made by tools/blender_shots into the file that the tests read."""
+def keep(path: Path, *folders: Path) -> None:
+    """Put the shots of folders made by tools/blender_shots into a file that the tests read."""
     facts = [(f, fact) for f in folders for fact in json.loads((f / "shots.json").read_text())]
     frames = np.stack([np.load(folder / fact["file"])["frames"] for folder, fact in facts])
-    np.savez_compressed(FILMED, frames=frames, facts=json.dumps([fact for _, fact in facts]))
+    np.savez_compressed(path, frames=frames, facts=json.dumps([fact for _, fact in facts]))
