@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from backend.api.library import write_whole
 from backend.bench.known_motion import WORDS, Known, blender_shots, world_shots
-from backend.media.camera_words import camera_moves
+from backend.media.camera_words import camera_moves, tracked
 from backend.media.motion import (
     STEADY,
     CameraPath,
@@ -117,8 +117,10 @@ def rows(source: str, shots: Sequence[Known], seed: int = 0) -> list[Row]:
     """Measure shots: a row for each measure."""
     rng = np.random.default_rng(seed)
     found = [movement(known.frames) for known in shots]
-    some = range(0, len(shots), SHUFFLED)
-    mixed = {n: movement(shots[n].frames[rng.permutation(len(shots[n].frames))]) for n in some}
+    shuffled = {
+        n: shots[n].frames[rng.permutation(len(shots[n].frames))] for n in range(0, len(shots), SHUFFLED)
+    }
+    mixed = {n: movement(frames) for n, frames in shuffled.items()}
     wrong = [errors(known, of) for known, of in zip(shots, found, strict=True)]
     truths = [true_signal(k, nearest_layer(k, f.camera)) for k, f in zip(shots, found, strict=True)]
     for known, truth in zip(shots, truths, strict=True):
@@ -131,17 +133,25 @@ def rows(source: str, shots: Sequence[Known], seed: int = 0) -> list[Row]:
         means = [_mean([of[name] for of in all if name in of]) for all in (ceilings, floors)]
         right = sum(error < bound for error in said)
         made.append(Row(source, name, len(shots), len(said), right, max(said, default=None), *means))
-    return [*made, _words(source, shots, found, mixed)]
+    names = [camera_moves(of, tracked(known.frames)) for known, of in zip(shots, found, strict=True)]
+    chance = {n: camera_moves(of, tracked(shuffled[n])) for n, of in mixed.items()}
+    return [*made, _words(source, [true_word(known) for known in shots], names, chance)]
 
 
-def _words(source: str, shots: Sequence[Known], found: list[Movement], mixed: dict[int, Movement]) -> Row:
-    """How often the likeliest name of the camera's move is the true one; `told`: where it is the only one."""
-    truths = [true_word(known) for known in shots]
+def _words(
+    source: str,
+    truths: Sequence[str | None],
+    names: Sequence[tuple[str, ...]],
+    chance: dict[int, tuple[str, ...]],
+) -> Row:
+    """How often the likeliest name of the camera's move is the true one; `told`: where it is the only one.
+
+    `chance`: shot → what its frames in a random order are called.
+    """
     asked = [n for n, truth in enumerate(truths) if truth is not None]
-    names = {n: camera_moves(found[n]) for n in asked}
     right = [names[n][0] == truths[n] for n in asked]
-    shuffled = [float(camera_moves(of)[0] == truths[n]) for n, of in mixed.items() if truths[n] is not None]
-    alone = sum(len(name) == 1 for name in names.values())
+    shuffled = [float(said[0] == truths[n]) for n, said in chance.items() if truths[n] is not None]
+    alone = sum(len(names[n]) == 1 for n in asked)
     share = _mean([float(r) for r in right])
     return Row(source, "camera's move in a word", len(asked), alone, sum(right), None, share, _mean(shuffled))
 

@@ -7,13 +7,17 @@ that rule in step with the camera, or a subject that does, tell a truck from a p
 Points are in half heights of the frame from its middle, x right, y down; N tracks, F frames.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from backend.media.camera import tracks
 from backend.media.motion import FRAME, STEADY, Movement
+from backend.media.subject import Subject
 
+Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Array = npt.NDArray[Any]
 
 PARALLAX = 0.25  # of the camera's own move: what differs from it by less goes with the background
@@ -22,15 +26,37 @@ IN_STEP = 0.95  # correlation of two ways that belong to one move
 SOME, HANDFUL = 0.05, 4  # of the tracks, and tracks: so many have to differ from the rest
 FEWEST = 12  # tracks: fewer tell nothing
 LEVER = 0.3  # from the middle: nearer to it growth is not seen
+GROWTH = 0.03  # a logarithm: tracks that all grow by less tell nothing
 LEANS = 0.075  # a logarithm: by less a picture grows or goes beside that does neither
 HARDLY = 2 * STEADY  # a camera that seems to move by less may do what no similarity shows
-RIM = 0.66  # from the middle: beyond lies what is behind, more often than not
+RIM = 0.66  # of the way to the frame's edge: beyond lies what is behind, more often than not
 OUTER = 0.1  # what lies so much farther out, and higher, than the rest is far away: a sky, a horizon
-LENSES = (0.0, 0.25, 0.5)  # 1 / focal length²: a long lens, 54° and 70° across
+WIDE = 0.5  # 1 / focal length²: more no usual lens bends a picture
 ROUNDS, LOOSE, ROUGH = 10, 4.7, 0.01  # of a robust fit: rounds, Tukey's limit, and the least scatter it sees
+SURE = 3.0  # standard errors
 
 
-def camera_moves(found: Movement) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Tracked:
+    """A clip's tracks that last from the first frame to the last."""
+
+    points: Array  # (N, F, 2)
+    aspect: float = 1.0  # of the frame: width by height
+
+    def out(self) -> Array:
+        """How far out each starts (N,): 1 at the frame's edge."""
+        away: Array = np.abs(self.points[:, 0] / (self.aspect, 1)).max(axis=1, initial=0)
+        return away
+
+
+def tracked(frames: Frames) -> Tracked:
+    """The lasting tracks of a clip (F, H, W, 3)."""
+    height, width = frames.shape[1:3]
+    path, valid = tracks(frames)
+    return Tracked((path[valid.all(axis=1)] - (width / 2, height / 2)) / (height / 2), width / height)
+
+
+def camera_moves(found: Movement, lasting: Tracked) -> tuple[str, ...]:
     """What the camera may have done in a word, likeliest first.
 
     The words: still, pan, tilt, roll, zoom, truck, pedestal, dolly, dolly zoom.
@@ -40,15 +66,15 @@ def camera_moves(found: Movement) -> tuple[str, ...]:
     background would not tell.
     """
     camera = found.camera
-    shift = {"pan": camera.pan, "tilt": camera.tilt}
+    shift = {"pan": camera.pan * lasting.aspect, "tilt": camera.tilt}
     extents = {name: float(np.ptp(path)) for name, path in shift.items()}
     extents["zoom"] = float(np.ptp(np.log(camera.zoom))) * FRAME
     extents["roll"] = float(np.ptp(np.radians(camera.roll))) * FRAME
-    grows, beside = _rim(found)
+    grows, beside = _rim(lasting) if found.told[0] else (0.0, 0.0)
     if beside > LEANS:
         del extents["roll"]
     if max(extents.values()) < HARDLY and max(grows, beside) > LEANS:
-        return _zooms(found) if grows > beside else ("truck", "pan")
+        return _zooms_by_tracks(lasting) if grows > beside else ("truck", "pan")
     name = max(extents, key=lambda key: extents[key])
     if extents[name] < STEADY:
         hidden = zip(("zoom", "roll", "pan", "tilt"), found.told, strict=True)
@@ -56,22 +82,22 @@ def camera_moves(found: Movement) -> tuple[str, ...]:
     if name == "roll":
         return (name,)
     if name == "zoom":
-        return _zooms(found)
+        return _zooms(np.log(camera.zoom), found.before, lasting)
     going = {"pan": "truck", "tilt": "pedestal"}[name]
     column = 0 if name == "pan" else 1
-    places = found.before.centres[:, column].astype(np.float64)
+    places = found.before.centres[:, column].astype(np.float64) * (lasting.aspect, 1)[column]
     near = _slope(shift[name], places) if found.before.moves else 0.0
-    if abs(near) < PARALLAX and not parted(found.points, column):
+    if abs(near) < PARALLAX and not parted(lasting.points, column):
         return name, going
     return (going, name) if _even(shift[name]) else (going,)
 
 
-def camera_alone(found: Movement) -> bool:
+def camera_alone(found: Movement, frames: Frames) -> bool:
     """Whether the camera is all that moves, as far as the background tells.
 
     One that goes shifts what is near before the background, which cannot be told from a subject that moves.
     """
-    return camera_moves(found)[0] != "still" and not found.before.moves
+    return not found.before.moves and camera_moves(found, tracked(frames))[0] != "still"
 
 
 def parted(points: Array, column: int) -> bool:
@@ -79,11 +105,16 @@ def parted(points: Array, column: int) -> bool:
     if len(points) < FEWEST:
         return False
     start, ways = points[:, 0], points - points[:, :1]
-    turned = _turned(start, ways[:, -1], column)
     median = np.median(ways[:, :, column], axis=0)
-    along = median / median[-1] if median[-1] else np.zeros_like(median)
+    end = int(np.abs(median).argmax())  # a camera may come back
+    along = median / (median[end] or 1.0)
+    shift = np.zeros_like(start)
+    shift[:, column] = 1.0
+    bent = start[:, column : column + 1] * start
+    columns = np.stack([shift, np.roll(shift, 1, axis=1), start, start[:, ::-1] * (-1, 1), bent], axis=-1)
+    turned = _robust(columns.reshape(-1, 5), ways[:, end])[0]
     rest = ways - turned[:, None] * along[:, None]
-    last = rest[:, -1]
+    last = rest[:, end]
     far = np.abs(last[:, column]) > PARALLAX * abs(np.median(turned[:, column]))
     straight = np.abs(last[:, 1 - column]) < 0.5 * np.abs(last[:, column])
     return _enough(far & straight & (np.abs(_alike(rest[:, :, column], along)) > IN_STEP))
@@ -94,24 +125,10 @@ def _enough(which: npt.NDArray[np.bool_]) -> bool:
     return bool(which.sum() >= HANDFUL and which.mean() > SOME)
 
 
-def _turned(start: Array, way: Array, column: int) -> Array:
-    """How far a camera that turns, zooms and rolls moves the points at `start` (N, 2): the best of LENSES."""
-    fits = []
-    for lens in LENSES:
-        shift = np.zeros_like(start)
-        shift[:, column] = 1.0
-        bent = shift + lens * start[:, column : column + 1] * start
-        other = np.roll(shift, 1, axis=1)
-        roll = start[:, ::-1] * (-1, 1)
-        columns = np.stack([bent, other, start, roll], axis=-1).reshape(-1, 4)  # a row for x, one for y
-        fits.append(_robust(columns, way))
-    return min(fits, key=lambda fit: fit[1])[0]
-
-
-def _robust(columns: Array, way: Array) -> tuple[Array, float, Array]:
-    """The fit of `columns` (2N, P) to displacements (N, 2) that most agree with, its scatter, its factors."""
+def _robust(columns: Array, way: Array) -> tuple[Array, Array, Array]:
+    """The fit of `columns` (2N, P) to ways (N, 2) that most agree with, its factors, their errors."""
     weight = np.ones(len(way))
-    fitted, scatter, solved = np.zeros_like(way), np.inf, np.zeros(columns.shape[1])
+    fitted, scatter, solved = np.zeros_like(way), ROUGH, np.zeros(columns.shape[1])
     for _ in range(ROUNDS):
         each = np.repeat(np.sqrt(weight), 2)
         solved = np.linalg.lstsq(columns * each[:, None], way.ravel() * each, rcond=None)[0]
@@ -119,69 +136,78 @@ def _robust(columns: Array, way: Array) -> tuple[Array, float, Array]:
         size = np.linalg.norm(way - fitted, axis=1)
         scatter = max(float(np.median(size)), ROUGH)
         weight = np.clip(1 - (size / (LOOSE * scatter)) ** 2, 0, None) ** 2
-    return fitted, scatter, solved
+    errors = scatter * np.sqrt(np.diag(np.linalg.pinv(columns.T @ columns)))
+    return fitted, solved, errors
 
 
-def _zooms(found: Movement) -> tuple[str, ...]:
-    """The same for a picture that grows or shrinks."""
-    zoom, before = np.log(found.camera.zoom), found.before
+def _zooms(zoom: Array, before: Subject, lasting: Tracked) -> tuple[str, ...]:
+    """The same for a picture that grows by the exponential of `zoom` (F,)."""
     grown = _slope(zoom, np.log(before.sizes.astype(np.float64))) if before.moves else 0.0
     if abs(grown) < PARALLAX:
-        return _zooms_by_tracks(found.points)
+        return _zooms_by_tracks(lasting, int(np.abs(zoom).argmax()))
     if abs(grown + 1) < PARALLAX:  # as large on the screen as before: no chance
         return ("dolly zoom",)
     return ("dolly zoom" if grown < 0 else "dolly"), "zoom"
 
 
-def _zooms_by_tracks(points: Array) -> tuple[str, ...]:
-    growth, start, way = _growth(points)
-    if len(growth) < FEWEST:
+def _zooms_by_tracks(lasting: Tracked, end: int = -1) -> tuple[str, ...]:
+    """The same by how tracks go away from the middle until frame `end`, a shift of the whole taken away."""
+    start, way = lasting.points[:, 0], lasting.points[:, end] - lasting.points[:, 0]
+    away = (start**2).sum(axis=1)
+    lever = away > LEVER**2
+    if lever.sum() < FEWEST:
         return "zoom", "dolly"
+    start, way, out = start[lever], way[lever], lasting.out()[lever]
+    columns = np.stack(
+        [
+            np.tile((1.0, 0.0), (len(start), 1)),
+            np.tile((0.0, 1.0), (len(start), 1)),
+            start,
+            start[:, ::-1] * (-1, 1),
+        ],
+        axis=-1,
+    )
+    way = way - _robust(columns.reshape(-1, 4), way)[1][:2]
+    growth = (way * start).sum(axis=1) / away[lever]
     low, high = np.percentile(growth, [10, 90])
     most = high if high > -low else low
+    if abs(most) < GROWTH:
+        return "zoom", "dolly"
     share = growth / most
-    aside = np.abs(way - growth[:, None] * start).max(axis=1)
-    near = aside < PARALLAX * abs(most)  # not what goes by itself
+    near = np.abs(way - growth[:, None] * start).max(axis=1) < PARALLAX * abs(most)  # not what goes by itself
     if _enough(near & (share < -PARALLAX)):  # nearer than what keeps its size
         return "dolly zoom", "zoom"
     stays = near & (share < PARALLAX)
     if not _enough(stays):
         return ("dolly", "zoom") if _enough(near & (share < 1 - 2 * PARALLAX)) else ("zoom", "dolly")
-    out, down = np.abs(start).max(axis=1), start[:, 1]
     outer = np.median(out[stays]) - np.median(out[~stays]) > OUTER
-    return ("dolly" if outer and down[stays].mean() < down[~stays].mean() else "dolly zoom"), "zoom"
+    higher = start[stays, 1].mean() < start[~stays, 1].mean()
+    return ("dolly" if outer and higher else "dolly zoom"), "zoom"
 
 
-def _rim(found: Movement) -> tuple[float, float]:
-    """By how much what lies at the frame's rim grows or shrinks, and by how much it goes on unevenly beside
-    (logarithms, root mean square over the frame); 0 and 0 where the background tells nothing.
+def _rim(lasting: Tracked) -> tuple[float, float]:
+    """By how much what lies at the frame's rim grows or shrinks, and by how much it goes on unevenly beside,
+    per half height (logarithms); 0 where that is not sure.
 
     A floor leans away: under a dolly zoom it grows below and shrinks above, and beside a camera that goes its
     near part goes farther, which a similarity takes for a roll. What turns does neither.
     """
-    start, way = found.points[:, 0], found.points[:, -1] - found.points[:, 0]
-    rim = np.abs(start).max(axis=1, initial=0) > RIM
-    if not found.told[0] or rim.sum() < FEWEST:
+    start, way = lasting.points[:, 0], lasting.points[:, -1] - lasting.points[:, 0]
+    rim = lasting.out() > RIM
+    if rim.sum() < FEWEST:
         return 0.0, 0.0
     x, y = start[rim].T
     one, none = np.ones_like(x), np.zeros_like(x)
     across = [one, none, x, -y, y, x * x, x * y]
     down = [none, one, y, x, x, x * y, y * y]
     columns = np.stack([across, down], axis=-1).transpose(1, 2, 0).reshape(-1, 7)
-    right, below, zoom, roll, slant, *leans = _robust(columns, way[rim])[2]
-    turns = np.sort(np.outer((0.0, LENSES[-1]), (right, below)), axis=0)  # how a shift bends the picture
-    swings, nods = leans - np.clip(leans, *turns)
+    _, solved, errors = _robust(columns, way[rim])
+    right, below = solved[:2]
+    turns = np.sort(np.outer((0.0, WIDE), (right, below)), axis=0)  # how a shift bends the picture
+    solved[5:] -= np.clip(solved[5:], *turns)
+    zoom, roll, slant, swings, nods = np.where(np.abs(solved) > SURE * errors, solved, 0)[2:]
     beside = float(np.hypot(slant, swings)) if abs(slant) > abs(roll) / 2 else 0.0
     return float(np.hypot(zoom, nods * np.sqrt((y * y).mean()))), beside
-
-
-def _growth(points: Array) -> tuple[Array, Array, Array]:
-    """Each track's growth away from the middle, where it starts (n, 2), and its way (n, 2)."""
-    start, way = points[:, 0], points[:, -1] - points[:, 0]
-    away = (start**2).sum(axis=1)
-    seen = away > LEVER**2
-    growth = (way * start).sum(axis=1)[seen] / away[seen]
-    return growth, start[seen], way[seen]
 
 
 def _even(path: Array) -> bool:

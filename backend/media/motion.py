@@ -56,7 +56,6 @@ class Movement:
     sure: npt.NDArray[np.bool_]  # (F,): whether the background was followed so far; later frames are a guess
     subject: Subject  # on the screen
     before: Subject  # where the first frame's camera would have seen it
-    points: Array  # (N, F, 2): tracks that last, in half heights from the frame's middle
 
 
 def movement(frames: Frames) -> Movement:
@@ -65,12 +64,10 @@ def movement(frames: Frames) -> Movement:
     background = followed(frames)
     moves, told = background.moves, background.told
     camera = as_camera_path(moves, width, height)
-    path, valid = tracks(frames)
-    points = (path[valid.all(axis=1)] - (width / 2, height / 2)) / (height / 2)
     extent = [np.ptp(camera.pan), np.ptp(camera.tilt), np.ptp(np.log(camera.zoom)) * FRAME]
     if max(*extent, np.ptp(np.radians(camera.roll)) * FRAME) < STEADY:
         subject = find_subject(frames)
-        return Movement(camera, told, background.sure, subject, subject, points)
+        return Movement(camera, told, background.sure, subject, subject)
     subject = find_subject(frames, moves)
     # Before a background that was lost a subject cannot be told.
     subject = replace(subject, told=subject.told & background.sure)
@@ -82,7 +79,7 @@ def movement(frames: Frames) -> Movement:
         subject.moves,
         subject.told,
     )
-    return Movement(camera, told, background.sure, subject, before, points)
+    return Movement(camera, told, background.sure, subject, before)
 
 
 def motion_fidelity(reference: Frames, result: Frames) -> float:

@@ -83,7 +83,7 @@ def moved_by(clip: Clip, family: Family) -> Kind:
     """Whose motion a clip shows: the camera's, where that is all that moves."""
     p = family.profile
     frames = read_source(clip, family, (p.width, p.height), p.frames)
-    return "camera" if camera_alone(movement(frames)) else "subject"
+    return "camera" if camera_alone(movement(frames), frames) else "subject"
 
 
 def _holdings(request: Learn, family: Family, method: Method, learned: Learned) -> Iterator[Holding]:

@@ -18,7 +18,7 @@ def perfect() -> tuple[Known, Movement]:
     subject = Subject(known.centres, known.sizes, True, everywhere)
     shift = np.stack([known.camera.pan, known.camera.tilt], axis=1)
     before = Subject(known.centres + shift, known.sizes, True, everywhere)
-    return known, Movement(known.camera, np.ones(4, bool), everywhere, subject, before, np.zeros((0, 8, 2)))
+    return known, Movement(known.camera, np.ones(4, bool), everywhere, subject, before)
 
 
 def test_the_truth_is_right_in_every_measure_and_like_itself() -> None:
@@ -34,12 +34,7 @@ def test_what_a_measure_does_not_claim_to_know_is_not_held_against_it() -> None:
     path = found.camera
     wrong = CameraPath(path.pan + 0.1 * (np.arange(8) > 5), path.tilt, path.zoom * 1.5, path.roll)
     said = Movement(
-        wrong,
-        np.array([False, True, True, True]),
-        np.arange(8) <= 5,
-        found.subject,
-        found.before,
-        found.points,
+        wrong, np.array([False, True, True, True]), np.arange(8) <= 5, found.subject, found.before
     )
     assert errors(known, said)["zoom"] is None
     assert (errors(known, said)["pan and tilt"] or 0) < 1e-6
