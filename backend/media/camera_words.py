@@ -144,14 +144,18 @@ def _zooms(zoom: Array, before: Subject, lasting: Tracked) -> tuple[str, ...]:
     """The same for a picture that grows by the exponential of `zoom` (F,)."""
     grown = _slope(zoom, np.log(before.sizes.astype(np.float64))) if before.moves else 0.0
     if abs(grown) < PARALLAX:
-        return _zooms_by_tracks(lasting, int(np.abs(zoom).argmax()))
+        end = int(np.abs(zoom).argmax())  # a camera may come back
+        return _zooms_by_tracks(lasting, end, float(np.expm1(zoom[end])))
     if abs(grown + 1) < PARALLAX:  # as large on the screen as before: no chance
         return ("dolly zoom",)
     return ("dolly zoom" if grown < 0 else "dolly"), "zoom"
 
 
-def _zooms_by_tracks(lasting: Tracked, end: int = -1) -> tuple[str, ...]:
-    """The same by how tracks go away from the middle until frame `end`, a shift of the whole taken away."""
+def _zooms_by_tracks(lasting: Tracked, end: int = -1, behind: float = 0.0) -> tuple[str, ...]:
+    """The same by how tracks go away from the middle until frame `end`, a shift of the whole taken away.
+
+    `behind`: the growth of the background as a whole, which may have no track that lasts.
+    """
     start, way = lasting.points[:, 0], lasting.points[:, end] - lasting.points[:, 0]
     away = (start**2).sum(axis=1)
     lever = away > LEVER**2
@@ -170,9 +174,9 @@ def _zooms_by_tracks(lasting: Tracked, end: int = -1) -> tuple[str, ...]:
     way = way - _robust(columns.reshape(-1, 4), way)[1][:2]
     growth = (way * start).sum(axis=1) / away[lever]
     low, high = np.percentile(growth, [10, 90])
-    most = high if high > -low else low
-    if abs(most) < GROWTH:
-        return "zoom", "dolly"
+    most = max(low, high, key=abs)
+    if abs(most) < GROWTH:  # all that was followed keeps its size
+        return ("dolly zoom", "zoom") if abs(behind) > 2 * GROWTH else ("zoom", "dolly")
     share = growth / most
     near = np.abs(way - growth[:, None] * start).max(axis=1) < PARALLAX * abs(most)  # not what goes by itself
     if _enough(near & (share < -PARALLAX)):  # nearer than what keeps its size

@@ -147,6 +147,16 @@ def test_tracks_that_only_tremble_are_a_still_camera() -> None:
     assert named(points + np.random.default_rng(4).normal(0, 0.005, points.shape)) == ("still",)
 
 
+def test_a_ground_that_shrinks_without_a_track_behind_what_keeps_its_size_is_a_dolly_zoom() -> None:
+    places = np.random.default_rng(5).uniform(-0.5, 0.5, (40, 2))
+    kept = np.repeat(places[:, None], FRAMES, axis=1)
+    everywhere = np.ones(FRAMES, bool)
+    nothing = Subject(np.full((FRAMES, 2), 0.5), np.zeros(FRAMES), False, ~everywhere)
+    camera = CameraPath(np.zeros(FRAMES), np.zeros(FRAMES), np.exp(-0.2 * EVENLY), np.zeros(FRAMES))
+    found = Movement(camera, np.ones(4, bool), everywhere, nothing, nothing)
+    assert camera_moves(found, Tracked(kept)) == ("dolly zoom", "zoom")
+
+
 # ------------------------------------------------------------------ the world and Blender
 
 
