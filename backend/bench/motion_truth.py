@@ -86,12 +86,13 @@ def nearest_layer(known: Known, camera: CameraPath) -> CameraPath:
 
 
 def true_signal(known: Known, camera: CameraPath) -> Array:
-    """The motion signal (steps, 7) of a square shot whose background goes as `camera` says."""
+    """The motion signal (steps, 7) of a square shot whose background goes as `camera` says; its subject's
+    part is 0 where there are several."""
     turn = np.exp(-1j * np.radians(camera.roll)) / camera.zoom
     places = (known.centres - 0.5 + np.stack([camera.pan, camera.tilt], axis=1)) @ [1, 1j] * turn
     centres = 0.5 + np.stack([places.real, places.imag], axis=1)
     sizes = (known.sizes / camera.zoom).astype(np.float32)
-    before = Subject(centres.astype(np.float32), sizes, True, np.ones(len(centres), bool))
+    before = Subject(centres.astype(np.float32), sizes, known.alone, np.ones(len(centres), bool))
     return path_signal(camera, before, 1.0, common_steps(len(centres), len(centres)))
 
 
@@ -123,8 +124,6 @@ def rows(source: str, shots: Sequence[Known], seed: int = 0) -> list[Row]:
     mixed = {n: movement(frames) for n, frames in shuffled.items()}
     wrong = [errors(known, of) for known, of in zip(shots, found, strict=True)]
     truths = [true_signal(k, nearest_layer(k, f.camera)) for k, f in zip(shots, found, strict=True)]
-    for known, truth in zip(shots, truths, strict=True):
-        truth[:, COLUMNS["subject's path"]] *= known.alone
     ceilings = [alike(truth, of) for truth, of in zip(truths, found, strict=True)]
     floors = [alike(truths[n], of) for n, of in mixed.items()]
     made = []
