@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from backend.api.exchange import Format
@@ -87,7 +88,8 @@ def export_motion(folder: Path, kind: Format, base: str, out: Path, step: int = 
     of words as a textual inversion beside it (in its place, of looks that are words alone); → what is
     written. `base` says which, for a motion learned on several.
 
-    Raises UserError for a motion of no base, or one that the other program has no names for.
+    Raises UserError for a motion of no base, one that the other program has no names for, and where the words'
+    file would replace a stranger's.
     """
     if out.suffix.lower() != ".safetensors":
         raise UserError(
@@ -109,9 +111,24 @@ def export_motion(folder: Path, kind: Format, base: str, out: Path, step: int = 
         words = folder / "weights" / learned[0].words
         read_words(words)  # which says whether the file is sound
         files[out.with_name(f"{out.stem}-words.safetensors") if files else out] = words.read_bytes()
+    _check_kept(out, files)
     for path, content in files.items():
         write_whole(path, content)
     return list(files)
+
+
+def _check_kept(out: Path, files: Mapping[Path, bytes]) -> None:
+    """Raises UserError where a file beside `out` would be lost that nobody was asked about.
+
+    `out` itself was named, and asked about, by whoever exports; where it is there already, what lies beside
+    it is of the export before.
+    """
+    for path, content in files.items():
+        if path != out and not out.exists() and path.exists() and path.read_bytes() != content:
+            raise UserError(
+                f"There is another {path.name} beside it, which the export would replace.",
+                "Choose another name or folder, or move that file away.",
+            )
 
 
 def _lora_file(path: Path, kind: Format) -> bytes:

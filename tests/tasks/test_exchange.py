@@ -98,18 +98,43 @@ def test_blender_asks_for_an_import_and_an_export_as_it_does_for_clips(toy_base,
     assert all(key.startswith("diffusion_model.") for key in load_file(out))
 
 
-@pytest.mark.parametrize("file", ["toy.safetensors", ""], ids=["a LoRA and words", "words alone"])
-def test_learned_words_are_exported_too(base, motion_file, tmp_path, file):
-    folder, _ = import_motion(motion_file, "whirling", "", base, tmp_path / "presets")
-    vectors = torch.randn(2, 8)
+def with_words(base, motion_file, presets, vectors, file="toy.safetensors") -> Path:
+    """A motion's folder with learned words, and with a LoRA where `file` is given."""
+    folder, _ = import_motion(motion_file, "whirling", "", base, presets)
     save_file({"<looks>": vectors}, folder / "weights" / "toy-words.safetensors")
     preset = read_preset(folder)
     weights = replace(preset.weights[0], file=file, words="toy-words.safetensors")
     write_preset(folder, replace(preset, weights=(weights,)))
+    return folder
+
+
+@pytest.mark.parametrize("file", ["toy.safetensors", ""], ids=["a LoRA and words", "words alone"])
+def test_learned_words_are_exported_too(base, motion_file, tmp_path, file):
+    vectors = torch.randn(2, 8)
+    folder = with_words(base, motion_file, tmp_path / "presets", vectors, file)
     out = tmp_path / "out" / "whirl.safetensors"
     written = export_motion(folder, "comfyui", "", out)
     assert written == ([out, out.with_name("whirl-words.safetensors")] if file else [out])
     assert torch.equal(load_file(written[-1])["<looks>"], vectors)
+
+
+def test_an_export_replaces_no_file_that_nobody_was_asked_about(base, motion_file, tmp_path):
+    folder = with_words(base, motion_file, tmp_path / "presets", torch.randn(2, 8))
+    out = tmp_path / "whirl.safetensors"
+    strangers = tmp_path / "whirl-words.safetensors"
+    strangers.write_bytes(b"somebody's")
+    with pytest.raises(UserError, match="another whirl-words"):
+        export_motion(folder, "diffusers", "", out)
+    assert strangers.read_bytes() == b"somebody's"
+    assert not out.exists()
+    strangers.unlink()
+    export_motion(folder, "diffusers", "", out)
+    words = strangers.read_bytes()
+    out.unlink()
+    export_motion(folder, "diffusers", "", out)  # what lies there already says the same
+    strangers.write_bytes(b"of the export before")
+    export_motion(folder, "diffusers", "", out)  # which was named, and goes with its second file
+    assert strangers.read_bytes() == words
 
 
 def test_what_an_import_cannot_use_is_named(base, motion_file, tmp_path):
