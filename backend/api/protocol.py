@@ -53,7 +53,9 @@ Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
 Stacking = Literal["added", "apart"]
-FOLLOW_HELP = "1 keeps the layout of the clip that a motion was learned from, 0 starts from fresh noise"
+FOLLOW_HELP = (
+    "1 keeps the layout of the clip that a motion was learned from, as far as it acts; 0 is fresh noise"
+)
 STACKING_HELP = "Motions of camera and subject: added up, or apart, each in its place, in 3 times the time"
 
 

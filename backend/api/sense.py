@@ -70,6 +70,12 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         *NO_PLACE,
     ),
     (
+        Vmc,
+        lambda s: s.caption == "without looks" and s.absorber in ("textual inversion", "both"),
+        "The new word stands for all the looks, and the caption is to be without them.",
+        "Choose the caption “whole”, or the absorber “spatial LoRA”.",
+    ),
+    (
         MotionDirector,
         lambda s: s.keep_looks and s.spatial_rest == 1.0,
         "The looks are to be kept, and rest in every step.",

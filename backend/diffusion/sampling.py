@@ -58,6 +58,9 @@ def _timestep(x: Tensor, t: int) -> Tensor:
     return torch.full((x.shape[0],), t, dtype=torch.int64, device=x.device)
 
 
-def follow_source(inverted: Tensor, noise: Tensor, follow: float) -> Tensor:
-    """√p z_inv + √(1 − p) noise: MotionDirector's noise prior; p = 1 is z_inv itself."""
-    return torch.add(follow**0.5 * inverted, noise, alpha=(1 - follow) ** 0.5)
+def follow_source(inverted: Tensor, noise: Tensor, follow: float | Tensor) -> Tensor:
+    """√p z_inv + √(1 − p) noise: MotionDirector's noise prior; p = 1 is z_inv itself.
+
+    `follow` is p, or one for each frame (F, 1, 1).
+    """
+    return follow**0.5 * inverted + (1 - follow) ** 0.5 * noise

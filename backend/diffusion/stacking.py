@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from backend.diffusion.adapters import Lora, State, merged
 
 LayerOf = Callable[[str], str]
+PRESENT = 0.25  # the strength from which on what comes with a motion is there wholly
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Part:
     @property
     def constant(self) -> bool:
         return len(set(self.strengths)) == 1
+
+
+def presence(strengths: Sequence[float]) -> Tensor:
+    """How far what comes with a motion of these strengths is there at each frame (F,): its words, its clip's
+    latent, its own places. Nothing at 0, without a jump, and wholly from PRESENT on, in either direction:
+    a motion learned under words that is given by half without them is not followed (docs/log.md)."""
+    return (torch.tensor(strengths).abs() / PRESENT).clamp(max=1)
 
 
 @contextmanager

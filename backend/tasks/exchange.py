@@ -88,8 +88,8 @@ def export_motion(folder: Path, kind: Format, base: str, out: Path, step: int = 
     of words as a textual inversion beside it (in its place, of looks that are words alone); → what is
     written. `base` says which, for a motion learned on several.
 
-    Raises UserError for a motion of no base, one that the other program has no names for, and where the words'
-    file would replace a stranger's.
+    Raises UserError for a motion of no base, one that the other program has no names for, and where the
+    words' file would replace a stranger's.
     """
     if out.suffix.lower() != ".safetensors":
         raise UserError(

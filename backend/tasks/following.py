@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from backend.api.presets import REFERENCE
-from backend.api.protocol import Clip, Generate
+from backend.api.protocol import Clip, Generate, per_frame
 from backend.diffusion.sampling import ddim_invert
+from backend.diffusion.stacking import presence
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
@@ -39,20 +41,40 @@ def inverted_latent(
         )
 
 
-def followed(request: Generate, motions: Sequence[LoadedMotion]) -> tuple[float, Clip | None]:
-    """How closely new clips start from a learned clip, and from which; (0, None) for fresh noise.
+class Start(NamedTuple):
+    """The clip of a motion that new clips start from."""
 
-    The first motion that recommends a start is followed, or, when the request says how closely, the first.
-    Inverted under no words, by the base alone, as MotionDirector does. Raises UserError without a motion.
+    clip: Clip
+    follow: float  # as the request says, or as the motion recommends
+    shares: Tensor  # (F, 1, 1), of the clip's latent at each frame: `follow`, as far as the motion is present
+
+
+def followed(request: Generate, motions: Sequence[LoadedMotion], frames: int) -> Start | None:
+    """What new clips of so many frames start from; None is fresh noise.
+
+    Of the motions that recommend a start, or of all when only the request says how closely, the strongest
+    one is followed, wherever it stands, at each frame as far as it is present: what hardly acts hardly leads.
+    Inverted under no words, by the base alone, as MotionDirector does. Raises UserError without a motion
+    that has its clip.
     """
     learned = [m for m in motions if m.preset.kind != "style"]
     recommended = [m for m in learned if m.preset.follow > 0]
     if request.follow == 0 or (request.follow is None and not recommended):
-        return 0.0, None
+        return None
     if not learned:
         raise UserError(
             "There is no motion whose clip could be followed.", "Add a motion, or follow its clip at 0."
         )
-    motion = (recommended or learned)[0]
-    closely = motion.preset.follow if request.follow is None else request.follow
-    return closely, Clip(path=str(Path(motion.asked.path) / REFERENCE))
+    asked = recommended or learned
+    there = [m for m in asked if (Path(m.asked.path) / REFERENCE).is_file()]
+    if not there:
+        raise UserError(
+            f"The motion {asked[0].preset.title!r} has no clip that could be followed: "
+            f"it was imported, or the clip is gone.",
+            "Follow it at 0, or add a motion that was learned here.",
+        )
+    acts = {m.asked: per_frame(m.asked.strength, m.asked.curve, frames) for m in there}
+    motion = max(there, key=lambda m: (sum(map(abs, acts[m.asked])), m.hash, m.asked.path))
+    follow = motion.preset.follow if request.follow is None else request.follow
+    shares = follow * presence(acts[motion.asked]).view(-1, 1, 1)
+    return Start(Clip(path=str(Path(motion.asked.path) / REFERENCE)), follow, shares)

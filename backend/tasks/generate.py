@@ -59,11 +59,11 @@ def generate(request: Generate, run: Run) -> Result:
     family = open_base(request.base, request.compute, run)
     s = native(request.sampling, family)
     motions, looks = load_motions(request.motions, family), load_looks(request.looks, family)
-    follow, clip = followed(request, motions)
+    start = followed(request, motions, s.frames)
     size = (s.width, s.height)
     second = second_base(request, size, family, run)
     acts = acting_on(request, s, family, motions, looks)
-    inverted = inverted_latent(family, clip, s.frames, size, s.steps, run) if clip else None
+    inverted = inverted_latent(family, start.clip, s.frames, size, s.steps, run) if start else None
     acted: list[Acting] = [*motions, *looks]
 
     def made() -> Generator[np.ndarray[Any, Any]]:
@@ -71,11 +71,12 @@ def generate(request: Generate, run: Run) -> Result:
             for i in range(request.count):
                 which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
                 noise = clip_noise(family, s, request.seed + i)
-                if inverted is not None:
-                    noise = follow_source(inverted, noise, follow)
+                if start and inverted is not None:
+                    noise = follow_source(inverted, noise, start.shares.to(noise))
                 yield make_clip(family, predict, noise, s, run, which)
 
-    outputs = write_results(replace(request, follow=follow), made(), s, family, second, acted, run)
+    request = replace(request, follow=start.follow if start else 0.0)
+    outputs = write_results(request, made(), s, family, second, acted, run)
     return Result(outputs, tuple(one.note for one in acted if one.note))
 
 

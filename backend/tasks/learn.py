@@ -7,6 +7,8 @@ from pathlib import Path
 from backend.api.protocol import Learn
 from backend.api.sense import NO_PLACE, check_sense, taken
 from backend.api.settings import STEPS, Absorbing, MotionDirector, resolved
+from backend.api.settings import Method as Settings
+from backend.diffusion.paths import EpsilonPath
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.methods import METHODS
@@ -37,7 +39,8 @@ def learn(request: Learn, run: Run) -> Result:
     check_sense(request.method)
     check_taken(request)
     family = open_base(request.base, request.compute, run)
-    request = settled(request, family)
+    asked, request = request.method, settled(request, family)
+    check_settled(asked, request, family)
     given = given_absorber(request, family)
     method = build_method(request, given)
     places(method, Path(request.out))
@@ -60,11 +63,15 @@ def learn(request: Learn, run: Run) -> Result:
 
 def check_material(request: Learn) -> None:
     """Raises UserError when there is nothing to learn from, or no words for it."""
-    only_looks = isinstance(request.method, MotionDirector) and request.method.learns == "looks"
-    if not request.clips and not (only_looks and request.stills):
+    looks = only_looks(request.method)
+    if not request.clips and not (looks and request.stills):
         raise UserError("There is no clip to learn from.", "Select a movie strip, or name a clip.")
-    if not request.motion.strip() and not only_looks:
+    if not request.motion.strip() and not looks:
         raise UserError("The motion has no words.", "Say how it moves, such as: moving in a circle.")
+
+
+def only_looks(method: Settings) -> bool:
+    return isinstance(method, MotionDirector) and method.learns == "looks"
 
 
 def check_taken(request: Learn) -> None:
@@ -75,6 +82,16 @@ def check_taken(request: Learn) -> None:
         raise UserError(f"{name} learns nothing from stills.", "Leave them out, or use another method.")
     if len(request.clips) > 1 and "clips" not in takes:
         raise UserError(*ONE_CLIP)
+    if len(request.clips) > 1 and request.method.follow:
+        raise UserError(
+            "Several clips are learned from, and new ones can only start from one.",
+            "Leave to the base how closely they follow it, or learn from one clip.",
+        )
+    if not request.stills and getattr(request.method, "subject_share", None) is not None:
+        raise UserError(
+            "There is a share of the steps for a subject, and no stills of it.",
+            "Give stills, or leave the share to the base.",
+        )
     if request.regular and "regular" not in takes:
         raise UserError(
             f"Regularization clips are given, and {name} is not to use them as it is set.",
@@ -91,6 +108,21 @@ def settled(request: Learn, family: Family) -> Learn:
     looks = [clip.looks.strip() for clip in (*request.clips, *request.stills)]
     title = request.title or request.motion.strip() or f"Looks: {looks[0]}"
     return replace(request, method=resolved(request.method, own), steps=steps, title=title)
+
+
+def check_settled(asked: Settings, request: Learn, family: Family) -> None:
+    """What was `asked` for against what the base says of the rest. Raises UserError as `check_sense` does,
+    and where clean clips are compared on a base that predicts noise (`losses.compared`)."""
+    method = request.method
+    if only_looks(asked):
+        return
+    check_sense(replace(asked, loss=method.loss))
+    if method.compare == "clip" and isinstance(family.path, EpsilonPath):
+        raise UserError(
+            f"{family.profile.name} predicts noise: compared as clean clips, what is noisy would count "
+            f"thousands of times as much as what is not.",
+            "Compare the noise, or learn on a base that predicts v.",
+        )
 
 
 def given_absorber(request: Learn, family: Family) -> Given:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from backend.api.settings import Method, MotionToken
 from backend.diffusion.sampling import Predict
+from backend.diffusion.stacking import presence
 from backend.diffusion.tokens import NO_TOKENS, key, whole
 from backend.errors import UserError
 from backend.families.base import Family
@@ -21,8 +22,8 @@ NOTHING = torch.empty(0)
 
 @dataclass(frozen=True)
 class Spoken:
-    """The embedded prompt (1, L, D) with the words of a motion whose strength changes over the clip, and how
-    much each frame is under them (F,): as much as the motion acts there, wholly from strength 1 on."""
+    """The embedded prompt (1, L, D) with the words of a motion that is not wholly present throughout, and how
+    far each frame is under them (F,): as far as the motion is present there (`stacking.presence`)."""
 
     text: Tensor
     shares: Tensor
@@ -32,8 +33,8 @@ class Spoken:
 class Prompted:
     """The embedded prompt and, for guidance, the empty one: each (1, L, D).
 
-    Words of motions that change over the clip are only in `spoken`: a base that knows them would else follow
-    them in frames of strength 0 too, as it does a pan's.
+    Words of motions that are not wholly present are only in `spoken`: a base that knows them would else
+    follow them in frames of strength 0 too, as it does a pan's.
     """
 
     text: Tensor
@@ -52,8 +53,8 @@ def read_prompt(
 ) -> Prompted:
     """The prompt with the words of each motion that it does not say, and the new words that they bring.
 
-    `strengths` of the motions at each frame (F,), where they may change over the clip. Raises UserError when
-    it cannot be told which of two motions a new word belongs to.
+    `strengths` of the motions at each frame (F,); without them all words are said wholly. Raises UserError
+    when it cannot be told which of two motions a new word belongs to.
     """
     prompt = with_token(prompt, [motion.preset.method for motion in motions])
     said, brought = _brought(prompt, motions)
@@ -67,14 +68,15 @@ def read_prompt(
 def _over_time(
     own: Sequence[str], strengths: Sequence[Sequence[float]], all_words: Sequence[str], prompt: str
 ) -> tuple[list[str], list[Tensor]]:
-    """The prompt with the words of those own motions whose strength does not change, then with those of each
-    that does besides; and the shares (F,) of the latter. Words of several count as much as the strongest."""
+    """The prompt with the words of those own motions that are wholly present throughout, then with those of
+    each of the others besides; and the shares (F,) of the latter. Words of several count as those of the
+    strongest."""
     always, shares = [] if strengths else list(own), dict[str, Tensor]()
     for words, of_one in zip(own, strengths, strict=False):
-        if len(set(of_one)) == 1 and any(of_one):
+        share = presence(of_one)
+        if share.min() == 1:
             always.append(words)
-        elif any(of_one) and words.strip():
-            share = torch.tensor(of_one).abs().clamp(max=1)
+        elif share.any() and words.strip():
             shares[words] = torch.maximum(share, shares.get(words, share))
     changing = [words for words in shares if words not in always]
     spoken = (always, *([*always, words] for words in changing))
@@ -108,11 +110,12 @@ def _saying(own: Sequence[str], all_words: Sequence[str], prompt: str) -> str:
 
 @dataclass(frozen=True)
 class Apart:
-    """The prompt twice: with the words of cameras' motions alone, and with those of subjects'."""
+    """The prompt with the words of cameras' motions alone, with those of subjects', and with all."""
 
-    by_words: Prompted  # the cameras' said as much as they act
+    by_words: Prompted  # the cameras' said as far as they are present
     camera: Tensor  # all of them said; (1, L, D)
     subject: Tensor  # (1, L, D)
+    added: Prompted  # as where the motions are added up
 
 
 def read_apart(
@@ -136,7 +139,10 @@ def read_apart(
     read = family.embed([*whole_texts, "", *texts], brought)
     camera, subject, empty, text, *each = torch.split(read, 1)
     family.release("text")
-    return Apart(Prompted(text, empty, guidance, _spoken(each, shares)), camera, subject)
+    by_words = Prompted(text, empty, guidance, _spoken(each, shares))
+    return Apart(
+        by_words, camera, subject, read_prompt(family, prompt, guidance, motions, strengths=strengths)
+    )
 
 
 def without_words(words: Iterable[str], text: str, but: Iterable[str] = ()) -> str:
@@ -210,7 +216,7 @@ def _numbered(word: str, vectors: Tensor, found: Mapping[str, Tensor], texts: Se
 def guided(family: Family, prompted: Prompted) -> Predict:
     """Classifier-free guidance (Ho & Salimans, arXiv 2207.12598) on the model's output; none at 1.
 
-    Towards ε + Σ s_f (ε_m − ε) at frame f: ε under the prompt, ε_m with the words of a motion that changes.
+    Towards ε + Σ p_f (ε_m − ε) at frame f: ε under the prompt, ε_m with a motion's words, p_f its presence.
     """
     empty = [] if prompted.guidance == 1 else [prompted.empty]
     texts = [*empty, prompted.text, *(one.text for one in prompted.spoken)]

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor
 
 from backend.api.presets import Kind
 from backend.diffusion.adapters import Lora
 from backend.diffusion.composing import Places, composed
 from backend.diffusion.sampling import Predict
-from backend.diffusion.stacking import Part, stacked
+from backend.diffusion.stacking import Part, presence, stacked
 from backend.families.base import Family
 from backend.tasks.bases import LoadedMotion
 from backend.tasks.prompted import Apart, Prompted, away_from, guided, predicted
@@ -39,7 +40,8 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
 
     Looks act in every pass. Five passes a step, four without guidance: under no words and under either
     group's without motions, then under each group's with its own. More where a camera's words are not said
-    throughout.
+    throughout, and where one of the two hardly acts: the less it is present, the more they are added up,
+    which is what the other one does alone.
     """
     by_words, guidance, places = said.by_words, said.by_words.guidance, Places()
     guided_over_time = guided(family, by_words) if by_words.spoken else None
@@ -58,8 +60,23 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
         by_subject = with_motions("subject", x, t, said.subject) - of_subject
         return composed(told, by_camera, by_subject, places.after(by_subject, int(t[0])), guidance)
 
+    share = _apart_by(acts).view(-1, 1, 1)
+
+    def fading(x: Tensor, t: Tensor) -> Tensor:
+        with stacked(family.denoiser, [*moved["camera"], *moved["subject"]], family.frame_layer):
+            together = guided(family, said.added)(x, t)
+        return together + share.to(x) * (predict(x, t) - together)
+
     with stacked(family.denoiser, acts["style"], family.frame_layer):
-        yield predict
+        yield predict if share.min() == 1 else fading
+
+
+def _apart_by(acts: Acts) -> Tensor:
+    """How far the camera's motions and the subject's are kept apart at each frame (F,)."""
+    present = [
+        torch.stack([presence(part.strengths) for part in acts[kind]]) for kind in ("camera", "subject")
+    ]
+    return torch.minimum(*(of_kind.amax(0) for of_kind in present))
 
 
 def _on_device(family: Family, part: Part) -> Part:

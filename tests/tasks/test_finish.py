@@ -13,6 +13,7 @@ from backend.api.presets import Preset
 from backend.api.protocol import Clip, Compute, Edit, Finish, Generate, Key, Motion, Rate, Sampling
 from backend.api.settings import MotionToken
 from backend.diffusion.adapters import Lora
+from backend.diffusion.stacking import PRESENT
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
@@ -124,12 +125,12 @@ def test_a_finish_that_cannot_be_is_one_sentence_before_any_work(request_, finis
     assert not Path(request_.out).exists()
 
 
-def test_the_second_pass_reads_the_token_and_the_words_as_much_as_a_motion_acts(
+def test_the_second_pass_reads_the_token_and_the_words_as_far_as_a_motion_is_present(
     request_, monkeypatch, tmp_path
 ):
     base = UNet3D(Path(request_.base), "toy", device="cpu")
     preset = Preset(title="one", motion="doing the pll", method=MotionToken())
-    asked = Motion(path="one", curve=(Key(at=0.0, strength=0.0), Key(at=1.0, strength=1.0)))
+    asked = Motion(path="one", curve=(Key(at=0.0, strength=0.0), Key(at=1.0, strength=PRESENT)))
     motion = LoadedMotion(asked, preset, Lora({}, 1.0), "")
     seen = []
 

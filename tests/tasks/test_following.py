@@ -1,19 +1,25 @@
 """New clips that start from the learned clip's inverted latent, and new words that a motion brings."""
 
+import shutil
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from backend.api.presets import read_preset, write_preset
-from backend.api.protocol import Generate, Motion, Sampling
+from backend.api.presets import REFERENCE, read_preset, write_preset
+from backend.api.protocol import Generate, Key, Motion, Sampling
+from backend.diffusion.adapters import Lora
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
+from backend.tasks.bases import LoadedMotion
+from backend.tasks.following import followed
 from tests.conftest import quiet_run
 from tests.tasks.cases import CASES, request_for
 
@@ -25,6 +31,11 @@ def motion(toy_base, moving_clip, tmp_path_factory) -> Path:
     request = request_for(CASES["vmc"], toy_base, moving_clip, folder / "right")
     perform(replace(request, steps=1), quiet_run(folder))
     return folder / "right"
+
+
+def loaded(path: Path, **asked: Any) -> LoadedMotion:
+    """As far as `followed` looks at it."""
+    return LoadedMotion(Motion(path=str(path), **asked), read_preset(path), Lora({}, 1.0), "")
 
 
 @pytest.fixture
@@ -56,6 +67,46 @@ def test_with_nothing_to_follow_that_is_said(make):
     with pytest.raises(UserError, match="no motion whose clip could be followed"):
         make(motions=(), follow=0.5)
     assert make(motions=()).shape == (4, 16, 16, 3)
+
+
+@pytest.fixture
+def other(motion, moving_clip, tmp_path) -> Path:
+    """The same motion, of a clip that goes the other way."""
+    folder = shutil.copytree(motion, tmp_path / "other")
+    backwards = clips.read(clips.Clip(path=str(moving_clip), reverse=True), frames=8, fps=8, size=None)
+    clips.write(folder / REFERENCE, backwards, Fraction(8), {})
+    return folder
+
+
+def test_a_clip_is_followed_as_far_as_its_motion_acts(make, motion):
+    """Hardly where it hardly acts, so that strength 0 is no jump, and frame by frame where that changes."""
+    base = make(motions=(), prompt="a ball moving right").astype(int)
+    hardly = make(motions=(Motion(path=str(motion), strength=1e-3),))
+    assert np.abs(hardly - base).max() < 0.2 * np.abs(make() - base).max()
+    keys = tuple(Key(at=at, strength=strength) for at, strength in ((0, 0.0), (0.5, 0.0), (0.5, 1.0)))
+    half = followed(
+        Generate(job="g", prompt="", out=""), [loaded(motion, curve=keys), loaded(motion, strength=0.1)], 4
+    )
+    assert half is not None
+    assert half.shares.flatten().tolist() == [0, 0, 1, 1]
+
+
+def test_the_strongest_motion_is_followed_wherever_it_stands(make, motion, other):
+    weak, strong = Motion(path=str(motion), strength=0.3), Motion(path=str(other))
+    one, turned = make(motions=(weak, strong)), make(motions=(strong, weak))
+    assert np.abs(one.astype(int) - turned).max() <= 2
+    exchanged = make(motions=(replace(weak, path=str(other)), replace(strong, path=str(motion))))
+    assert np.abs(one.astype(int) - exchanged).max() > 8
+    even = tuple(Motion(path=str(path)) for path in (motion, other))
+    assert np.abs(make(motions=even).astype(int) - make(motions=even[::-1])).max() <= 2
+
+
+def test_a_motion_without_its_clip_is_passed_over_or_said_to_have_none(make, motion, other):
+    (other / REFERENCE).unlink()
+    without, whole = Motion(path=str(other)), Motion(path=str(motion), strength=0.5)
+    assert make(motions=(without, whole), follow=0.5).any()
+    with pytest.raises(UserError, match="has no clip that could be followed"):
+        make(motions=(without,), follow=0.5)
 
 
 def test_a_motions_new_words_are_read_with_its_embeddings(make, motion, toy_base, tmp_path):

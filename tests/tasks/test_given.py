@@ -13,15 +13,14 @@ from safetensors.torch import load_file, save_file
 from backend.api.presets import read_preset
 from backend.api.protocol import Clip, Generate, Learn, Motion
 from backend.api.settings import CustomizeAVideo, MotionDirector, MotionToken, Vmc
-from backend.diffusion.adapters import Lora
 from backend.errors import UserError
 from backend.families.lora_files import comfyui_file, diffusers_file
-from backend.families.unet3d import LAYERS, UNet3D
+from backend.families.unet3d import UNet3D
 from backend.media.pictures import png
 from backend.tasks import perform
 from backend.tasks.given import WORD, read_given
 from tests.conftest import quiet_run
-from tests.tasks.cases import CASES, request_for
+from tests.tasks.cases import CASES, lora, request_for
 
 
 @pytest.fixture
@@ -32,17 +31,6 @@ def base(toy_base) -> UNet3D:
 @pytest.fixture
 def request_(toy_base, moving_clip, tmp_path) -> Learn:
     return request_for(CASES["customize-a-video"], toy_base, moving_clip, tmp_path / "motion")
-
-
-def lora(base: UNet3D, group: str, size: float = 0.1) -> Lora:
-    """On every layer of the group, of rank 2."""
-    modules = {n: m for n, m in base.denoiser.named_modules() if re.fullmatch(LAYERS[group], n)}
-    state = {}
-    for name, m in modules.items():
-        out, into = m.weight.shape[:2]
-        state[f"{name}.lora_A.weight"] = torch.full((2, into), size)
-        state[f"{name}.lora_B.weight"] = torch.full((out, 2), size)
-    return Lora(state, 0.5)
 
 
 def test_a_spatial_lora_is_read_in_the_keys_of_diffusers_and_of_comfyui(base, tmp_path):
@@ -146,12 +134,17 @@ def still(folder: Path) -> Clip:
         (MotionToken(regularization="none"), "regular", "Motion token is not to use them as it is set"),
         (Vmc(absorber="given", given="looks.bin"), "regular", "VMC is not to use them as it is set"),
         (Vmc(absorber="both"), "two clips", "stands for one clip's looks"),
+        (MotionDirector(follow=0.2), "two clips", "can only start from one"),
+        (MotionToken(subject_share=0.3), "", "no stills of it"),
+        (CustomizeAVideo(compare="clip"), "", "is none on motion"),
+        (Vmc(compare="clip"), "", "predicts noise"),
         (CustomizeAVideo(absorber="textual inversion"), "no looks", "Nothing is said of what is seen"),
         (MotionDirector(), "no clips", "no clip to learn from"),
     ],
 )
 def test_what_a_method_would_not_use_is_refused_in_a_sentence(request_, tmp_path, method, more, complaint):
     change = {
+        "": {},
         "stills": {"stills": (still(tmp_path),)},
         "regular": {"regular": request_.clips},
         "no looks": {"clips": (replace(request_.clips[0], looks=""),)},

@@ -11,6 +11,7 @@ from backend.api.presets import Preset
 from backend.api.protocol import Motion
 from backend.api.settings import MotionToken, Vmc
 from backend.diffusion.adapters import Lora
+from backend.diffusion.stacking import PRESENT
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.tasks.bases import LoadedMotion
@@ -105,7 +106,7 @@ def test_v_is_the_token_of_the_motion_that_learned_with_one(base: UNet3D) -> Non
     assert "pll or sks" in str(error.value.hint)
 
 
-RISING, STEADY = (0.0, 0.5, -1.0, 1.4), (1.0,) * 4
+RISING, STEADY = (0.0, PRESENT / 2, -1.0, 1.4), (1.0,) * 4
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,7 @@ RISING, STEADY = (0.0, 0.5, -1.0, 1.4), (1.0,) * 4
         ("a spinning box", (STEADY, RISING), "a spinning box", ("a spinning box rolling",)),
         ("a box", (RISING, RISING), "a box", ("a box spinning", "a box rolling")),
         ("a box", ((0.0,) * 4, STEADY), "a box rolling", ()),
+        ("a box", ((PRESENT,) * 4, (-1.0, 1.5, 2.0, 1.0)), "a box spinning rolling", ()),
     ],
 )
 def test_words_of_a_motion_that_changes_are_said_of_its_frames_alone(
@@ -131,9 +133,19 @@ def test_words_of_a_motion_that_changes_are_said_of_its_frames_alone(
         torch.testing.assert_close(one.text, base.embed([words]))
 
 
+def test_a_steady_motion_is_said_as_far_as_it_is_present(base: UNet3D) -> None:
+    """As one that changes is: a strength that is keyframed at 0.1 throughout is the same as 0.1."""
+    motions = [loaded(base, ("spinning", {}))]
+    read = read_prompt(base, "a box", 2.0, motions, strengths=((-PRESENT / 4,) * 4,))
+    assert torch.equal(read.text, base.embed(["a box"]))
+    assert [one.shares.tolist() for one in read.spoken] == [[0.25] * 4]
+
+
 def test_words_that_two_changing_motions_share_are_said_once(base: UNet3D) -> None:
     motions = [loaded(base, ("spinning", {}))] * 2
-    read = read_prompt(base, "a box", 2.0, motions, strengths=((0.0, 0.5, 0.0, 0.0), (0.0, 0.0, 0.25, 1.0)))
+    read = read_prompt(
+        base, "a box", 2.0, motions, strengths=((0.0, PRESENT / 2, 0, 0), (0.0, 0.0, PRESENT / 4, 1.0))
+    )
     (one,) = read.spoken
     assert one.shares.tolist() == [0.0, 0.5, 0.25, 1.0]
 

@@ -13,6 +13,7 @@ from backend.api.protocol import Clip, Compute, Edit, Generate, Key, Learn, Moti
 from backend.api.settings import CustomizeAVideo
 from backend.diffusion.adapters import Lora, merged
 from backend.diffusion.composing import Places, composed
+from backend.diffusion.stacking import PRESENT
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
@@ -149,6 +150,17 @@ def test_one_of_the_two_alone_acts_as_ever(made, motions, camera, off):
         assert np.array_equal(made(motions=acting, sampling=APART), made(motions=alone, sampling=ADDED))
 
 
+@pytest.mark.parametrize("weak", [0, 1], ids=["subject", "camera"])
+def test_apart_a_motion_that_hardly_acts_is_hardly_there(made, motions, camera, weak):
+    """Towards strength 0 is no jump: not in places, nor in words, nor in what guidance leads away from."""
+    both = [Motion(path=str(motions[0])), Motion(path=str(camera))]
+    alone = made(prompt="a red ball", motions=(both[1 - weak],), sampling=APART).astype(int)
+    apart = made(prompt="a red ball", motions=tuple(both), sampling=APART)
+    both[weak] = replace(both[weak], strength=1e-5)
+    hardly = made(prompt="a red ball", motions=tuple(both), sampling=APART)
+    assert np.abs(hardly - alone).max() < 0.1 * np.abs(apart - alone).max()
+
+
 def test_two_subjects_are_added_up(made, motions):
     both = tuple(Motion(path=str(path)) for path in motions)
     assert np.array_equal(made(motions=both, sampling=APART), made(motions=both, sampling=ADDED))
@@ -179,24 +191,32 @@ def test_apart_a_clip_is_the_same_alone_and_after_another(toy_base, motions, cam
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_apart_a_cameras_words_are_said_in_each_frame_as_much_as_it_acts(toy_base, motions, camera, guidance):
-    """Of LoRAs that change nothing only the words are left."""
+def test_apart_a_camera_is_said_and_kept_apart_as_far_as_it_is_present(toy_base, motions, camera, guidance):
+    """Of LoRAs that change nothing only the words are left: apart the camera's alone, added up both."""
     family = UNet3D(toy_base, "toy", device="cpu")
-    still = (Motion(path=str(motions[0])), curve(camera, 0, 1))
+    still = (Motion(path=str(motions[0])), curve(camera, 0, PRESENT))
     loaded = [
         replace(one, lora=Lora({k: torch.zeros_like(t) for k, t in one.lora.state.items()}, 1.0))
         for one in load_motions(still, family)
     ]
     x, t = torch.randn(1, 4, 4, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([500])
+    subjects, cameras = WORDS
+    texts = (
+        "",
+        "a red ball",
+        f"a red ball {cameras}",
+        f"a red ball {subjects}",
+        f"a red ball {subjects} {cameras}",
+    )
     with torch.no_grad():
         with _apart(family, loaded, guidance) as predict:
             made = predict(x, t)
-        plain, words, empty = (
-            family.predict(x, t, family.embed([text]))
-            for text in ("a red ball", f"a red ball {WORDS[1]}", "")
+        empty, plain, by_camera, by_subject, by_both = (
+            family.predict(x, t, family.embed([s])) for s in texts
         )
-    shares = torch.tensor([0, 1 / 3, 2 / 3, 1]).view(1, 1, 4, 1, 1)
-    told = plain + shares * (words - plain)
+    present = torch.tensor([0, 1 / 3, 2 / 3, 1]).view(1, 1, 4, 1, 1)
+    apart, added = plain + present * (by_camera - plain), by_subject + present * (by_both - by_subject)
+    told = added + present * (apart - added)
     torch.testing.assert_close(made, empty + guidance * (told - empty), atol=1e-5, rtol=1e-4)
 
 
