@@ -15,7 +15,7 @@ from .backend.api.presets import FILE, Kind, checkpoints_of, of_step, read_prese
 from .backend.errors import UserError
 
 LORAS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-SUBJECT = "X*"  # in the words of learned looks: a new word, which a prompt must say
+NEW_WORDS = ("X*", "<looks>")  # in the words of learned looks: what a prompt must say for them to act
 Window = tuple[int, float]  # frames and frames per second of the clips that a base makes and learns from
 
 
@@ -105,6 +105,11 @@ def is_lora(path: Path) -> bool:
     return path.suffix.lower() in LORAS and not os.path.isfile(path / FILE)
 
 
+def unsaid(words: str, prompt: str) -> bool:
+    """Whether there is a new word in these that the prompt does not say."""
+    return any(word in words and word not in prompt for word in NEW_WORDS)
+
+
 def learned_in(folder: Path) -> Learned | None:
     """What a motion's folder, or a LoRA, tells; None when there is none (any more). Not for `draw`."""
     if is_lora(folder):  # (os.path: of what may not be looked at, Path.is_file raises)
@@ -118,7 +123,7 @@ def learned_in(folder: Path) -> Learned | None:
         preset.title or preset.motion,
         ", ".join(w.base for w in known),
         frozenset(w.architecture for w in preset.weights) or frozenset({"none"}),
-        preset.looks if SUBJECT in preset.looks else "",
+        preset.looks if unsaid(preset.looks, "") else "",
         preset.steps or 0,
         preset.kind,
         tuple(checkpoints_of(preset)),

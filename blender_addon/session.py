@@ -93,7 +93,7 @@ class Session:
     def must_say(self, settings: Any, row: Any) -> str:
         """What the prompt does not say and must for these looks to be seen; nothing when it does."""
         learned = self.motions.get(row.path)
-        return learned.say if learned and facts.SUBJECT not in settings.prompt else ""
+        return learned.say if learned and facts.unsaid(learned.say, settings.prompt) else ""
 
     def span(self, scene: Any) -> Span | str:
         """Where on the timeline a new clip will lie, or why that is not known."""

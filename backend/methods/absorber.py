@@ -50,7 +50,8 @@ class Absorber:
         self.beside: tuple[Beside, ...] = ()
         if s.keep_absorber and self.learns:
             word = self.words[0].name if self.words else ""
-            self.beside = (Beside("".join(self.loras), word, ", ".join(dict.fromkeys(material.looks))),)
+            seen, say = ", ".join(dict.fromkeys(material.looks)), WORD if word else ""
+            self.beside = (Beside("".join(self.loras), word, seen, say),)
 
     def stages(self, steps: int) -> tuple[Stage, ...]:
         """What comes before `steps` steps of the motion: one stage, or none."""

@@ -54,6 +54,7 @@ class Beside:
     adapter: str = ""  # a LoRA, or none
     word: str = ""  # a NewWord, or none
     looks: str = ""  # what is seen
+    say: str = ""  # with its new word: what a prompt must say for it to act, where that is not `looks`
     clip: int = 0  # of the clips, followed by the stills, the one that it was learned from
 
 

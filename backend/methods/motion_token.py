@@ -55,7 +55,7 @@ class RareToken(Method):
             self.words += (NewWord("subject", SUBJECT, (who[-1] if who else PERSON,)),)
             self.adapters += (Adapter("looks", ("cross-attention kv",), motion.rank, motion.scale),)
             first = len(material.looks)
-            self.beside = (Beside("looks", "subject", self.still_caption(material.stills[0]), first),)
+            self.beside = (Beside("looks", "subject", self.still_caption(material.stills[0]), clip=first),)
 
     def motion_words(self, motion: str) -> str:
         token = self.settings.token

@@ -12,6 +12,7 @@ from backend.tasks.bases import Acting, load_looks, load_motions, open_base
 from backend.tasks.finish import second_base
 from backend.tasks.following import inverted_latent
 from backend.tasks.generate import acting_on, check_output, clip_noise, make_clip, native, write_results
+from backend.tasks.prompted import unsaid
 from backend.tasks.run import Result, Run
 
 
@@ -36,4 +37,5 @@ def edit(request: Edit, run: Run) -> Result:
                 yield make_clip(family, predict, noise, s, run)
 
     outputs = write_results(request, made(), s, family, second, acted, run)
-    return Result(outputs, tuple(one.note for one in acted if one.note))
+    notes = tuple(one.note for one in acted if one.note)
+    return Result(outputs, notes + unsaid(request.prompt, motions))

@@ -30,7 +30,7 @@ from backend.tasks.bases import (
 from backend.tasks.finish import finished, second_base
 from backend.tasks.following import followed, inverted_latent
 from backend.tasks.prepare import latent_noise
-from backend.tasks.prompted import read_apart, read_prompt
+from backend.tasks.prompted import read_apart, read_prompt, unsaid
 from backend.tasks.run import Result, Run
 from backend.tasks.stacking import added, apart, by_kind
 
@@ -77,7 +77,8 @@ def generate(request: Generate, run: Run) -> Result:
 
     request = replace(request, follow=start.follow if start else 0.0)
     outputs = write_results(request, made(), s, family, second, acted, run)
-    return Result(outputs, tuple(one.note for one in acted if one.note))
+    notes = tuple(one.note for one in acted if one.note)
+    return Result(outputs, notes + unsaid(request.prompt, motions))
 
 
 def acting_on(

@@ -111,7 +111,8 @@ def _holdings(request: Learn, family: Family, method: Method, learned: Learned) 
     yield Holding(motion, shown[0], kept, learned.previews)
     for beside in method.beside:
         title = f"Looks: {beside.looks}" if beside.looks else f"Looks of {request.title}"
-        looks = replace(motion, title=title, motion="", looks=beside.looks, kind="style", follow=0.0)
+        said = beside.say or beside.looks
+        looks = replace(motion, title=title, motion="", looks=said, kind="style", follow=0.0)
         yield Holding(looks, shown[beside.clip], (weights(learned.end, beside.adapter, beside.word),))
 
 

@@ -87,6 +87,17 @@ def _spoken(texts: Sequence[Tensor], shares: Sequence[Tensor]) -> tuple[Spoken, 
     return tuple(Spoken(text, share.to(text.device)) for text, share in zip(texts, shares, strict=True))
 
 
+def unsaid(prompt: str, motions: Iterable[LoadedMotion]) -> tuple[str, ...]:
+    """Notes on looks with a new word that the prompt does not say: a word acts where it is said."""
+    return tuple(
+        f"{motion.preset.title} has the new word {word}, and the prompt does not say it."
+        for motion in motions
+        if not motion.is_motion
+        for word in motion.tokens
+        if not whole(word).search(prompt)
+    )
+
+
 def with_token(prompt: str, methods: Iterable[Method | None]) -> str:
     """ "three birds doing the V*" → "three birds doing the pll": the rare token of what learned with one.
 

@@ -156,12 +156,14 @@ def looks() -> dict[str, Any]:
     seen: dict[str, Any] = {}
     settings().looks.clear()
     settings().motions.clear()
+    absorbed = preset("Absorbed", "style", "<looks>")
     bpy.ops.restage.looks_add(folder=preset("Subject", "style", "a X* dog"))
     bpy.ops.restage.looks_open(filepath=str(folder / "lora.safetensors"))
     settings().looks[1].strength = 0.5
     request = sent()
     seen["sent"] = [[Path(one.path).name, one.strength] for one in (*request.motions, *request.looks)]
     seen["edited"] = requests.edit(bpy.context).looks == request.looks
+    bpy.ops.restage.looks_add(folder=absorbed)
     session.look()
     seen["to say"] = [session.must_say(settings(), row) for row in settings().looks]
     seen["offered"] = [name for _, name, _ in driving.module("operators_scene").find(bpy.context, "looks")]
@@ -171,8 +173,7 @@ def looks() -> dict[str, Any]:
     session.look()
     seen["gone"] = session.why_not_motions(settings())
     bpy.ops.restage.looks_remove(index=1)
-    seen["left"] = [row.title for row in settings().looks]
-    return seen
+    return seen | {"left": [row.title for row in settings().looks]}
 
 
 def looks_menu() -> dict[str, Any]:

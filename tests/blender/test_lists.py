@@ -43,11 +43,11 @@ def test_a_strength_is_keyframed_looks_act_and_lists_are_sent_where_the_method_u
     assert told["looks"] == {
         "sent": [["Subject", 1.0], ["lora.safetensors", 0.5]],
         "edited": True,
-        "to say": ["a X* dog", ""],
-        "offered": ["Brush", "Subject"],
+        "to say": ["a X* dog", "", "<looks>"],
+        "offered": ["Absorbed", "Brush", "Subject"],
         "no LoRA": "movie.mp4 is not a file with a LoRA. Choose one that ends in .safetensors.",
         "gone": "lora: its file is not there any more",
-        "left": ["Subject"],
+        "left": ["Subject", "Absorbed"],
     }
     lists_are_sent(told["sources"])
     looks_have_a_menu(told["looks' menu"])

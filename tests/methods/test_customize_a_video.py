@@ -52,7 +52,7 @@ def test_only_the_motion_is_kept_unless_the_absorber_is_asked_for():
     assert method().kept == "motion"
     assert method().beside == ()
     (beside,) = method(keep_absorber=True, absorber="both").beside
-    assert (beside.adapter, beside.word) == ("absorber", "looks")
+    assert (beside.adapter, beside.word, beside.say) == ("absorber", "looks", "<looks>")
 
 
 def test_textual_inversion_takes_the_place_of_the_looks_and_starts_from_their_words():

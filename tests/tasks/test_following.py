@@ -118,6 +118,11 @@ def test_a_motions_new_words_are_read_with_its_embeddings(make, motion, toy_base
     (looks / "weights").mkdir(parents=True)
     write_preset(looks, replace(preset, motion="", kind="style", follow=0.0, weights=(weights,)))
     save_file({"<x>": base.token_vectors("red ball")}, looks / "weights" / "toy-words.safetensors")
+    asked = Generate(job="g", prompt="a ball", out=str(tmp_path / "unsaid.mp4"), base=str(toy_base),
+                     motions=(Motion(path=str(looks)),))  # fmt: skip
+    assert perform(asked, quiet_run(tmp_path)).notes == (
+        f"{preset.title} has the new word <x>, and the prompt does not say it.",
+    )
     worded = make(prompt="a <x> here", motions=(Motion(path=str(looks)),))
     assert np.array_equal(worded, make(prompt="a red ball here", motions=()))
     save_file({"<x>": torch.full((2, 16), torch.nan)}, looks / "weights" / "toy-words.safetensors")
