@@ -29,10 +29,16 @@ class Profile:
     sampling_steps: int = 30
     inversion_steps: int = 50
     guidance: float = 9.0
+    moving_guidance: float | None = None  # where learned motions act; None is the same
     stacking: Stacking = "added"  # as all four papers do
     version: int = 0
     steps: dict[str, int] = field(default_factory=lambda: dict(STEPS))  # by quality
     learn: dict[str, dict[str, Any]] = field(default_factory=dict)  # method → settings
+
+    def guidance_at(self, present: float) -> float:
+        """Guidance where learned motions are present so far (`diffusion.stacking.presence`)."""
+        moving = self.guidance if self.moving_guidance is None else self.moving_guidance
+        return self.guidance + present * (moving - self.guidance)
 
     def own(self, method: type) -> dict[str, Any]:
         """The base's own values for a method; for any absorber those for Customize-A-Video's."""

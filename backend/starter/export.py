@@ -23,6 +23,7 @@ PROFILE = {
     "version": 13,
     "sampling_steps": 25,
     "guidance": 3.0,
+    "moving_guidance": 1.5,
     "stacking": "apart",
     "steps": STEPS,
     "learn": {  # what was measured best: docs/log.md

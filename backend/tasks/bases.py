@@ -13,7 +13,7 @@ from backend.api.library import expand_user
 from backend.api.presets import Preset, of_step, read_preset
 from backend.api.protocol import Compute, Looks, Motion, per_frame
 from backend.diffusion.adapters import Lora, State, fits
-from backend.diffusion.stacking import Part, balanced
+from backend.diffusion.stacking import Part, balanced, presence
 from backend.diffusion.tensors import read_tensors
 from backend.diffusion.tokens import NO_TOKENS, whole
 from backend.errors import UserError
@@ -121,6 +121,13 @@ def parts_of(acted: Sequence[Acting], frames: int, balance: float) -> list[Part]
     for i, part in zip(motions, balanced([parts[i] for i in motions], balance), strict=True):
         parts[i] = part
     return parts
+
+
+def most_present(acted: Sequence[Acting], frames: int) -> float:
+    """How far the motion that is most present is there, in the frame where it is most (`presence`)."""
+    motions = (x.asked for x in acted if x.is_motion)
+    shares = (presence(per_frame(asked.strength, asked.curve, frames)).max() for asked in motions)
+    return max((share.item() for share in shares), default=0.0)
 
 
 def read_lora(path: Path) -> tuple[State, float]:

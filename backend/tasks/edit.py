@@ -20,8 +20,8 @@ def edit(request: Edit, run: Run) -> Result:
     """Raises UserError as `generate` does, and for a clip that cannot be read."""
     check_output(request.out, request.prompt)
     family = open_base(request.base, request.compute, run)
-    s = native(request.sampling, family)
     motions, looks = load_motions(request.motions, family), load_looks(request.looks, family)
+    s = native(request.sampling, family, motions)
     # Sampled on the same timesteps as inverted: on others the latent is not the clip's.
     steps = request.inversion_steps or request.sampling.steps or family.profile.inversion_steps
     s = replace(s, steps=steps)

@@ -20,7 +20,7 @@ from backend.diffusion.tokens import NO_TOKENS
 from backend.errors import UserError
 from backend.families.base import Family
 from backend.media.finishing import larger
-from backend.tasks.bases import Acting, LoadedMotion, open_base, parts_of
+from backend.tasks.bases import Acting, LoadedMotion, most_present, open_base, parts_of
 from backend.tasks.prepare import latent_noise
 from backend.tasks.prompted import Prompted, guided, read_prompt, with_token, without_words
 from backend.tasks.run import Run
@@ -74,7 +74,8 @@ def finished(
         acted, motions = [], [_in_ordinary_words(motion) for motion in motions]
         prompt = without_words(new, prompt)
     strengths = [per_frame(one.asked.strength, one.asked.curve, len(made[0])) for one in motions]
-    prompted = read_prompt(second, prompt, second.profile.guidance, motions, strengths=strengths)
+    guidance = second.profile.guidance_at(most_present(motions, len(made[0])))
+    prompted = read_prompt(second, prompt, guidance, motions, strengths=strengths)
     with stacked(second.denoiser, parts_of(acted, len(made[0]), request.balance), second.frame_layer):
         for i, frames in enumerate(made):
             which = f"clip {i + 1} of {len(made)}" if len(made) > 1 else ""

@@ -24,6 +24,7 @@ from backend.tasks.bases import (
     LoadedMotion,
     load_looks,
     load_motions,
+    most_present,
     open_base,
     parts_of,
 )
@@ -57,8 +58,8 @@ def generate(request: Generate, run: Run) -> Result:
     """Raises UserError for an empty prompt, sizes the base cannot make, and motions of another base."""
     check_output(request.out, request.prompt)
     family = open_base(request.base, request.compute, run)
-    s = native(request.sampling, family)
     motions, looks = load_motions(request.motions, family), load_looks(request.looks, family)
+    s = native(request.sampling, family, motions)
     start = followed(request, motions, s.frames)
     size = (s.width, s.height)
     second = second_base(request, size, family, run)
@@ -111,8 +112,9 @@ def check_output(out: str, prompt: str) -> None:
         raise UserError(f"The result {name!r} is not an .mp4 file.", "End the name of the result in .mp4.")
 
 
-def native(sampling: Sampling, family: Family) -> Native:
-    """With the base's own values in place of None. Raises UserError for a size that the base cannot make."""
+def native(sampling: Sampling, family: Family, motions: Sequence[LoadedMotion] = ()) -> Native:
+    """With the base's own values in place of None, for clips on which `motions` act. Raises UserError for a
+    size that the base cannot make."""
     p, multiple = family.profile, family.size_multiple
     width, height = sampling.width or p.width, sampling.height or p.height
     for name, pixels in (("width", width), ("height", height)):
@@ -121,12 +123,13 @@ def native(sampling: Sampling, family: Family) -> Native:
             raise UserError(
                 f"The {name} {pixels} is not a multiple of {multiple}.", f"Choose {nearest} instead."
             )
+    frames, guidance = sampling.frames or p.frames, sampling.guidance
     return Native(
-        frames=sampling.frames or p.frames,
+        frames=frames,
         width=width,
         height=height,
         steps=sampling.steps or p.sampling_steps,
-        guidance=p.guidance if sampling.guidance is None else sampling.guidance,
+        guidance=p.guidance_at(most_present(motions, frames)) if guidance is None else guidance,
         stacking=sampling.stacking or p.stacking,
         rate=sampling.rate.fraction() if sampling.rate else p.fps,
         length=sampling.length,

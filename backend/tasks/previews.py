@@ -55,6 +55,6 @@ class Previews:
     def _read(self, tokens: Mapping[str, Tensor]) -> Prompted:
         if self._prompted is None or tokens:
             words = with_motion_words(self.request.preview_prompt, [self.request.motion])
-            guidance = generate.native(Sampling(), self.family).guidance
+            guidance = self.family.profile.guidance_at(1.0)
             self._prompted = read_prompt(self.family, words, guidance, tokens=tokens)
         return self._prompted

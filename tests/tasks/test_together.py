@@ -19,6 +19,7 @@ from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import perform
 from backend.tasks.bases import LoadedMotion, load_motions, parts_of
+from backend.tasks.generate import native
 from backend.tasks.prompted import read_apart
 from backend.tasks.stacking import apart, by_kind
 from tests.conftest import quiet_run
@@ -159,6 +160,23 @@ def test_apart_a_motion_that_hardly_acts_is_hardly_there(made, motions, camera, 
     both[weak] = replace(both[weak], strength=1e-5)
     hardly = made(prompt="a red ball", motions=tuple(both), sampling=APART)
     assert np.abs(hardly - alone).max() < 0.1 * np.abs(apart - alone).max()
+
+
+@pytest.mark.parametrize(
+    ("acting", "guidance"),
+    [((), 6.0), ((0.0,), 6.0), ((1.0,), 2.0), ((0.0, PRESENT / 2), 4.0), ((PRESENT / 4, -1.0), 2.0)],
+)
+def test_guidance_is_the_bases_for_motions_as_far_as_one_is_present(toy_base, motions, acting, guidance):
+    family = UNet3D(toy_base, "toy", device="cpu")
+    asked = [Motion(path=str(path), strength=s) for path, s in zip(motions, acting, strict=False)]
+    loaded = load_motions(asked, family)
+    family.profile = replace(family.profile, guidance=6.0)
+    assert native(Sampling(), family, loaded).guidance == 6.0  # where the base says no other
+    family.profile = replace(family.profile, moving_guidance=2.0)
+    assert native(Sampling(), family, loaded).guidance == guidance
+    assert native(Sampling(guidance=7.0), family, loaded).guidance == 7.0
+    keyed = [curve(motions[0], 0, *acting)] if acting else []
+    assert native(Sampling(), family, load_motions(keyed, family)).guidance == guidance
 
 
 def test_two_subjects_are_added_up(made, motions):
