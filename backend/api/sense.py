@@ -70,12 +70,6 @@ NONSENSE: tuple[tuple[type, Callable[[Any], bool], str, str], ...] = (
         *NO_PLACE,
     ),
     (
-        Vmc,
-        lambda s: s.caption == "without looks" and s.absorber in ("textual inversion", "both"),
-        "The new word stands for all the looks, and the caption is to be without them.",
-        "Choose the caption “whole”, or the absorber “spatial LoRA”.",
-    ),
-    (
         MotionDirector,
         lambda s: s.keep_looks and s.spatial_rest == 1.0,
         "The looks are to be kept, and rest in every step.",
@@ -144,6 +138,11 @@ def taken(method: Method) -> frozenset[str]:
         case Absorbing(absorber="textual inversion" | "both"):
             return frozenset({"regular"})
     return frozenset({"clips", "regular"})
+
+
+def only_looks(method: Method) -> bool:
+    """Whether no motion is learned."""
+    return isinstance(method, MotionDirector) and method.learns == "looks"
 
 
 def check_sense(method: Method) -> None:

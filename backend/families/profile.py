@@ -38,7 +38,7 @@ class Profile:
     def guidance_at(self, present: float) -> float:
         """Guidance where learned motions are present so far (`diffusion.stacking.presence`)."""
         moving = self.guidance if self.moving_guidance is None else self.moving_guidance
-        return self.guidance + present * (moving - self.guidance)
+        return (1 - present) * self.guidance + present * moving
 
     def own(self, method: type) -> dict[str, Any]:
         """The base's own values for a method; for any absorber those for Customize-A-Video's."""
@@ -74,6 +74,9 @@ def _check(profile: Profile) -> None:
         check(from_plain(Method, {"type": method, **settings}, "learn"))
     if profile.stacking not in get_args(Stacking):
         raise ValueError(f"stacking is {profile.stacking!r}, not {' or '.join(get_args(Stacking))}")
+    for guidance in (profile.guidance, profile.guidance_at(1.0)):
+        if not isinstance(guidance, int | float):
+            raise ValueError(f"guidance is {guidance!r}, not a number")
     if profile.fps <= 0:
         raise ValueError(f"fps is {profile.fps}, not above 0")
 

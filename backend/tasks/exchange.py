@@ -120,15 +120,23 @@ def export_motion(folder: Path, kind: Format, base: str, out: Path, step: int = 
 def _check_kept(out: Path, files: Mapping[Path, bytes]) -> None:
     """Raises UserError where a file beside `out` would be lost that nobody was asked about.
 
-    `out` itself was named, and asked about, by whoever exports; where it is there already, what lies beside
-    it is of the export before.
+    `out` itself was named, and asked about, by whoever exports; where it is there already, learned words
+    beside it are of the export before.
     """
     for path, content in files.items():
-        if path != out and not out.exists() and path.exists() and path.read_bytes() != content:
+        ours = path == out or not path.exists() or path.read_bytes() == content
+        if not ours and not (out.exists() and _holds_words(path)):
             raise UserError(
                 f"There is another {path.name} beside it, which the export would replace.",
                 "Choose another name or folder, or move that file away.",
             )
+
+
+def _holds_words(path: Path) -> bool:
+    try:
+        return bool(read_words(path))
+    except UserError:
+        return False
 
 
 def _lora_file(path: Path, kind: Format) -> bytes:

@@ -74,7 +74,7 @@ def finished(
         acted, motions = [], [_in_ordinary_words(motion) for motion in motions]
         prompt = without_words(new, prompt)
     strengths = [per_frame(one.asked.strength, one.asked.curve, len(made[0])) for one in motions]
-    guidance = second.profile.guidance_at(most_present(motions, len(made[0])))
+    guidance = second.profile.guidance_at(most_present(acted if same else (), len(made[0])))
     prompted = read_prompt(second, prompt, guidance, motions, strengths=strengths)
     with stacked(second.denoiser, parts_of(acted, len(made[0]), request.balance), second.frame_layer):
         for i, frames in enumerate(made):

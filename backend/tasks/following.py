@@ -53,7 +53,8 @@ def followed(request: Generate, motions: Sequence[LoadedMotion], frames: int) ->
     """What new clips of so many frames start from; None is fresh noise.
 
     Of the motions that recommend a start, or of all when only the request says how closely, the strongest
-    one is followed, wherever it stands, at each frame as far as it is present: what hardly acts hardly leads.
+    one is followed, wherever it stands, at each frame as far as it is present: √p_f = √p times its presence,
+    so that what hardly acts hardly leads.
     Inverted under no words, by the base alone, as MotionDirector does. Raises UserError without a motion
     that has its clip.
     """
@@ -76,5 +77,5 @@ def followed(request: Generate, motions: Sequence[LoadedMotion], frames: int) ->
     acts = {m.asked: per_frame(m.asked.strength, m.asked.curve, frames) for m in there}
     motion = max(there, key=lambda m: (sum(map(abs, acts[m.asked])), m.hash, m.asked.path))
     follow = motion.preset.follow if request.follow is None else request.follow
-    shares = follow * presence(acts[motion.asked]).view(-1, 1, 1)
+    shares = follow * presence(acts[motion.asked]).square().view(-1, 1, 1)
     return Start(Clip(path=str(Path(motion.asked.path) / REFERENCE)), follow, shares)

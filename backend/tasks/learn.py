@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.api.protocol import Learn
-from backend.api.sense import NO_PLACE, check_sense, taken
-from backend.api.settings import STEPS, Absorbing, MotionDirector, resolved
+from backend.api.sense import NO_PLACE, check_sense, only_looks, taken
+from backend.api.settings import STEPS, Absorbing, resolved
 from backend.api.settings import Method as Settings
 from backend.diffusion.paths import EpsilonPath
 from backend.errors import UserError
@@ -68,10 +68,6 @@ def check_material(request: Learn) -> None:
         raise UserError("There is no clip to learn from.", "Select a movie strip, or name a clip.")
     if not request.motion.strip() and not looks:
         raise UserError("The motion has no words.", "Say how it moves, such as: moving in a circle.")
-
-
-def only_looks(method: Settings) -> bool:
-    return isinstance(method, MotionDirector) and method.learns == "looks"
 
 
 def check_taken(request: Learn) -> None:

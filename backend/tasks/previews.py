@@ -9,6 +9,7 @@ from torch import Tensor
 from backend.api.library import write_whole
 from backend.api.presets import preview_of
 from backend.api.protocol import Learn, Sampling
+from backend.api.sense import only_looks
 from backend.diffusion.adapters import learning
 from backend.families.base import Family
 from backend.media import clips
@@ -55,6 +56,6 @@ class Previews:
     def _read(self, tokens: Mapping[str, Tensor]) -> Prompted:
         if self._prompted is None or tokens:
             words = with_motion_words(self.request.preview_prompt, [self.request.motion])
-            guidance = self.family.profile.guidance_at(1.0)
+            guidance = self.family.profile.guidance_at(0.0 if only_looks(self.request.method) else 1.0)
             self._prompted = read_prompt(self.family, words, guidance, tokens=tokens)
         return self._prompted

@@ -74,7 +74,8 @@ def _over_time(
     always, shares = [] if strengths else list(own), dict[str, Tensor]()
     for words, of_one in zip(own, strengths, strict=False):
         share = presence(of_one)
-        if share.min() == 1:
+        # Typed words are the artist's own: they only leave frames in which the motion does not act at all.
+        if share.min() == 1 or (share.min() > 0 and with_motion_words(prompt, [words]) == prompt):
             always.append(words)
         elif share.any() and words.strip():
             shares[words] = torch.maximum(share, shares.get(words, share))

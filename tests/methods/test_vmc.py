@@ -66,8 +66,6 @@ def test_an_absorber_may_act_beside_it_with_the_bases_own_values():
     assert MotionDistillation(resolved(Vmc(), own), Material(looks=("a ball", "a box"))).follow == 0.0
     with pytest.raises(UserError, match="no place in a caption"):
         check_sense(Vmc(absorber="both", caption="motion only"))
-    with pytest.raises(UserError, match="stands for all the looks"):
-        check_sense(Vmc(absorber="textual inversion", caption="without looks"))
 
 
 @pytest.mark.parametrize("kind", [Vmc, CustomizeAVideo, MotionDirector])

@@ -127,13 +127,16 @@ def test_an_export_replaces_no_file_that_nobody_was_asked_about(base, motion_fil
         export_motion(folder, "diffusers", "", out)
     assert strangers.read_bytes() == b"somebody's"
     assert not out.exists()
+    out.touch()
+    with pytest.raises(UserError, match="another whirl-words"):
+        export_motion(folder, "diffusers", "", out)
     strangers.unlink()
     export_motion(folder, "diffusers", "", out)
     words = strangers.read_bytes()
     out.unlink()
     export_motion(folder, "diffusers", "", out)  # what lies there already says the same
-    strangers.write_bytes(b"of the export before")
-    export_motion(folder, "diffusers", "", out)  # which was named, and goes with its second file
+    save_file({"<looks>": torch.zeros(1, 8)}, strangers)
+    export_motion(folder, "diffusers", "", out)  # it is named, and words beside it are of the export before
     assert strangers.read_bytes() == words
 
 

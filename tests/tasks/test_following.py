@@ -103,8 +103,10 @@ def test_the_strongest_motion_is_followed_wherever_it_stands(make, motion, other
 
 def test_a_motion_without_its_clip_is_passed_over_or_said_to_have_none(make, motion, other):
     (other / REFERENCE).unlink()
-    without, whole = Motion(path=str(other)), Motion(path=str(motion), strength=0.5)
-    assert make(motions=(without, whole), follow=0.5).any()
+    without, whole = Motion(path=str(other), strength=2.0), Motion(path=str(motion))
+    fresh, led = (make(motions=(without, whole), follow=follow) for follow in (0.0, 1.0))
+    assert np.array_equal(led, make(motions=(without, whole), follow=1.0, seed=3))  # seeds decide nothing
+    assert not np.array_equal(led, fresh)
     with pytest.raises(UserError, match="has no clip that could be followed"):
         make(motions=(without,), follow=0.5)
 

@@ -139,6 +139,9 @@ def test_a_steady_motion_is_said_as_far_as_it_is_present(base: UNet3D) -> None:
     read = read_prompt(base, "a box", 2.0, motions, strengths=((-PRESENT / 4,) * 4,))
     assert torch.equal(read.text, base.embed(["a box"]))
     assert [one.shares.tolist() for one in read.spoken] == [[0.25] * 4]
+    typed = read_prompt(base, "a spinning box", 2.0, motions, strengths=((-PRESENT / 4,) * 4,))
+    assert torch.equal(typed.text, base.embed(["a spinning box"]))
+    assert not typed.spoken
 
 
 def test_words_that_two_changing_motions_share_are_said_once(base: UNet3D) -> None:
