@@ -4,14 +4,16 @@ Added up in the weights, a motion learned under a still camera holds the ground 
 subject, and the camera's is lost. Apart, each is asked what it *changes* about a prediction, which for the
 subject's is little on the ground, and only acts in its place:
 
-    ε_∅ + g (ε(K) − ε_∅) + w [M (ε_S(S) − ε(S)) + (1 − M) (ε_K(K) − ε(K))]
+    ε_∅ + g (ε(K) − ε_∅) + w_S M (ε_S(S) − ε(S)) + w_K (1 − M) (ε_K(K) − ε(K))
 
 K, S   the prompt with the words of the camera's motions, of the subject's
 ε, ε_∅ without motions, and without words; looks act in every pass
 ε_K    with the camera's motions; ε_S with the subject's
 M      1 at the places of a frame where |ε_S(S) − ε(S)|, as a running mean over steps, is largest
-g, w   guidance, and that or 1, whichever is more: what the effect weighs where a motion acts alone, as long
-       as it changes little about ε_∅, which is so at high noise
+g      guidance
+w_K    g or 1, whichever is more: what the effect weighs where a motion acts alone, as long as it changes
+       little about ε_∅, which is so at high noise
+w_S    g or 3, whichever is more: the words of K lead the subject along with the ground, also in its places
 
 Predictions are added as in composable diffusion (Liu et al., arXiv 2206.01714), and what is added is held to
 its place as in SEGA (Brack et al., arXiv 2301.12247), which takes a quantile of a guidance's size. Ours: what
@@ -27,6 +29,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 SHARE = 0.4  # of a frame's places are the subject's; docs/log.md
 KEPT = 0.8  # of what is remembered of earlier steps; docs/log.md
+SUBJECT = 3.0  # what a subject's effect weighs at least; docs/log.md
 FAINT = 0.05  # of the clip's mean: where a motion changes less than this it has no place
 
 
@@ -59,7 +62,7 @@ def composed(guided: Tensor, camera: Tensor, subject: Tensor, places: Tensor, gu
 
     `places` (B, 1, F, h, w) are M.
     """
-    return guided + max(1.0, guidance) * (places * subject + (1 - places) * camera)
+    return guided + max(SUBJECT, guidance) * places * subject + max(1.0, guidance) * (1 - places) * camera
 
 
 def sizes_of(effect: Tensor) -> Tensor:

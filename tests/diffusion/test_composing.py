@@ -54,13 +54,15 @@ def test_a_step_that_changes_more_counts_no_more_than_another():
 
 
 def test_each_effect_acts_in_its_place_and_only_there():
-    """By hand: at guidance 2; the subject has 10 of 25 places."""
+    """By hand: at guidance 2, where the subject's effect weighs 3; it has 10 of 25 places."""
     subject, camera, guided = at(0, 2, 2), torch.full((1, 2, 3, 5, 5), 0.5), torch.ones(1, 2, 3, 5, 5)
     places = Places().after(subject, 500)
     made = composed(guided, camera, subject, places, guidance=2.0)
-    assert torch.equal(made[0, :, 0, 2, 2], 1 + 2 * torch.tensor([0.6, -0.8]))
+    assert torch.equal(made[0, :, 0, 2, 2], 1 + 3 * torch.tensor([0.6, -0.8]))
     elsewhere = ~places.bool()
     assert torch.equal(made.masked_select(elsewhere), torch.full((2 * int(elsewhere.sum()),), 2.0))
+    more = composed(guided, camera, subject, places, guidance=5.0)
+    assert torch.equal(more[0, :, 0, 2, 2], 1 + 5 * torch.tensor([0.6, -0.8]))
     near = made[0, :, 0, 1, 1]  # the subject's, where it changes nothing: the camera's is not there either
     assert torch.equal(near, torch.ones(2))
 

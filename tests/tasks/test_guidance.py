@@ -56,7 +56,13 @@ def test_a_clip_and_an_edit_say_which_they_were_made_with(base, motion, moving_c
     ink = tmp_path / "ink.safetensors"
     ink.write_bytes(diffusers_file(lora(UNet3D(base, "toy", device="cpu"), "spatial attention"), {}))
     clip = Clip(path=str(moving_clip), looks="a white box")
-    asked = {"job": "g", "prompt": "a ball", "out": str(tmp_path / "g.mp4"), "base": str(base), "compute": CPU}
+    asked = {
+        "job": "g",
+        "prompt": "a ball",
+        "out": str(tmp_path / "g.mp4"),
+        "base": str(base),
+        "compute": CPU,
+    }
     for request in (Generate(**asked), Edit(clip=clip, inversion_steps=2, **asked)):
         for more, guidance in (
             ({}, STILL),
