@@ -81,5 +81,6 @@ def test_frames_in_which_the_subject_hardly_acts_are_all_the_cameras():
 
 def test_motions_act_in_full_without_guidance_too():
     one = torch.ones(1, 2, 3, 5, 5)
-    for guidance, whole in ((0.0, 1.0), (1.0, 1.0), (9.0, 9.0)):
-        assert torch.equal(composed(0 * one, 0 * one, one, one[:, :1], guidance), whole * one)
+    for guidance, of_subject, of_camera in ((0.0, 3.0, 1.0), (1.0, 3.0, 1.0), (9.0, 9.0, 9.0)):
+        assert torch.equal(composed(0 * one, 0 * one, one, one[:, :1], guidance), of_subject * one)
+        assert torch.equal(composed(0 * one, one, 0 * one, 0 * one[:, :1], guidance), of_camera * one)
