@@ -74,7 +74,8 @@ def _check(profile: Profile) -> None:
         check(from_plain(Method, {"type": method, **settings}, "learn"))
     if profile.stacking not in get_args(Stacking):
         raise ValueError(f"stacking is {profile.stacking!r}, not {' or '.join(get_args(Stacking))}")
-    for guidance in (profile.guidance, profile.guidance_at(1.0)):
+    moving = () if profile.moving_guidance is None else (profile.moving_guidance,)
+    for guidance in (profile.guidance, *moving):
         if not isinstance(guidance, int | float):
             raise ValueError(f"guidance is {guidance!r}, not a number")
     if profile.fps <= 0:

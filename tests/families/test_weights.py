@@ -121,6 +121,7 @@ def test_the_starter_is_found_by_its_name(tmp_path):
         ({"learn": {"Vmc": {"caption": "everything"}}}, "caption.*'everything'"),
         ({"learn": {"Vmc": {"rank": 0}}}, "Rank is 0"),
         ({"learn": {"Vcm": {}}}, "Vcm"),
+        ({"moving_guidance": "low"}, "guidance is 'low', not a number"),
         ({"stacking": "beside"}, "stacking is 'beside', not added or apart"),
     ],
 )

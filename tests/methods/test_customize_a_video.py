@@ -1,13 +1,18 @@
 """Customize-A-Video: the paper's stages, and its losses worked by hand."""
 
+import ast
+from pathlib import Path
+
 import pytest
 import torch
 
 from backend.api.sense import check_sense
 from backend.api.settings import CustomizeAVideo, resolved
 from backend.errors import UserError
+from backend.methods.absorber import WORD
 from backend.methods.base import Material
 from backend.methods.customize_a_video import TemporalLora
+from backend.methods.motion_token import SUBJECT
 from tests.methods.guess import Guess, losses, noisy
 
 LOOKS = Material(looks=("a red ball over a green field",))
@@ -63,6 +68,13 @@ def test_textual_inversion_takes_the_place_of_the_looks_and_starts_from_their_wo
     assert absorb.learn == {"looks": 5e-5}
     assert learn.act == ("looks",)
     assert [a.name for a in m.adapters] == ["motion"]
+
+
+def test_blender_knows_the_new_words_that_a_prompt_must_say():
+    """It cannot import them: the methods load torch."""
+    tree = ast.parse((Path(__file__).parents[2] / "blender_addon" / "facts.py").read_text(encoding="utf-8"))
+    named = {ast.unparse(n.targets[0]): n.value for n in tree.body if isinstance(n, ast.Assign)}
+    assert ast.literal_eval(named["NEW_WORDS"]) == (SUBJECT, WORD)
 
 
 def test_both_absorbers_learn_in_one_stage_each_at_its_own_rate():

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from backend.api.presets import REFERENCE, read_preset, write_preset
 from backend.api.protocol import Generate, Key, Motion, Sampling
 from backend.diffusion.adapters import Lora
+from backend.diffusion.stacking import PRESENT
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
@@ -89,6 +90,9 @@ def test_a_clip_is_followed_as_far_as_its_motion_acts(make, motion):
     )
     assert half is not None
     assert half.shares.flatten().tolist() == [0, 0, 1, 1]
+    faint = followed(Generate(job="g", prompt="", out=""), [loaded(motion, strength=PRESENT / 2)], 4)
+    assert faint is not None
+    assert faint.shares.flatten().tolist() == [0.25] * 4  # half of it, by amplitude
 
 
 def test_the_strongest_motion_is_followed_wherever_it_stands(make, motion, other):
