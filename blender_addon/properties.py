@@ -24,7 +24,7 @@ SOURCES = ("clips", "stills", "regular")  # lists of what is learned from beside
 NOT_ASKED = ("rate", "length")  # of Sampling: the scene says them
 STARTS = {  # where what a base has its own value for stands before the artist moves it
     "frames": 16, "width": 256, "height": 256, "steps": 30, "guidance": 9.0, "inversion_steps": 50,
-    "follow": 1.0, "stacking": "apart",
+    "follow": 1.0, "stacking": "filmed",
 }  # fmt: skip
 
 

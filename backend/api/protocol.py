@@ -52,11 +52,14 @@ VERSION = 6
 Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
-Stacking = Literal["added", "apart"]
+Stacking = Literal["added", "apart", "filmed"]  # Blender keeps a choice by its place: new ones come last
 FOLLOW_HELP = (
     "1 keeps the layout of the clip that a motion was learned from, as far as it acts; 0 is fresh noise"
 )
-STACKING_HELP = "Motions of camera and subject: added up, or apart, each in its place, in 3 times the time"
+STACKING_HELP = (
+    "Motions of camera and subject: added up; apart, each in its place, in 3 times the time; or filmed: the "
+    "subject's clip by the camera's pan, tilt, zoom and roll, in twice the time"
+)
 
 
 # ------------------------------------------------------------------ parts of requests

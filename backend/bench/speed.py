@@ -29,7 +29,7 @@ from backend.families.base import Family
 from backend.media import clips
 from backend.methods import METHODS
 from backend.methods.base import Adapter, Example, Material, Step
-from backend.tasks import generate
+from backend.tasks import making
 from backend.tasks.bases import open_base
 from backend.tasks.course import make_optimizer, make_scaler, take_step
 from backend.tasks.prepare import prepare, seeded
@@ -102,15 +102,15 @@ def measure_generating(request: Learn, family: Family, run: Run, plain: bool, st
     lora = random_lora(family, motion)
     if plain:
         inject(family, motion)
-    s = generate.native(Sampling(), family)
+    s = making.native(Sampling(), family)
     prompted = read_prompt(family, f"a blue star over a brown ground {request.motion}", s.guidance)
     predict = guided(family, prompted)
     acts = learning(family.denoiser, (), (motion.name,)) if plain else contextlib.nullcontext()
     with merged(family.denoiser, [] if plain else [lora]), acts:
-        generate.make_clip(family, predict, generate.clip_noise(family, s, 0), replace(s, steps=2), run)
+        making.make_clip(family, predict, making.clip_noise(family, s, 0), replace(s, steps=2), run)
         start = time.perf_counter()
         for seed in range(steps):
-            generate.make_clip(family, predict, generate.clip_noise(family, s, seed), s, run)
+            making.make_clip(family, predict, making.clip_noise(family, s, seed), s, run)
         synchronize(family)
     return {"seconds": (time.perf_counter() - start) / steps}
 

@@ -38,6 +38,7 @@ WAYS: dict[str, tuple[float, float, Stacking]] = {
     "camera": (0.0, 1.0, "added"),
     "both, added": (1.0, 1.0, "added"),
     "both, apart": (1.0, 1.0, "apart"),
+    "both, filmed": (1.0, 1.0, "filmed"),
 }
 FOLLOWED = 0.8
 # Other subjects, colours and grounds than the references'. On these grounds a camera is found at 64 pixels

@@ -64,8 +64,7 @@ def movement(frames: Frames) -> Movement:
     background = followed(frames)
     moves, told = background.moves, background.told
     camera = as_camera_path(moves, width, height)
-    extent = [np.ptp(camera.pan), np.ptp(camera.tilt), np.ptp(np.log(camera.zoom)) * FRAME]
-    if max(*extent, np.ptp(np.radians(camera.roll)) * FRAME) < STEADY:
+    if stands(camera):
         subject = find_subject(frames)
         return Movement(camera, told, background.sure, subject, subject)
     subject = find_subject(frames, moves)
@@ -80,6 +79,17 @@ def movement(frames: Frames) -> Movement:
         subject.told,
     )
     return Movement(camera, told, background.sure, subject, before)
+
+
+def stands(camera: CameraPath) -> bool:
+    """Whether a camera moves less than STEADY."""
+    return max(extents_of(camera)) < STEADY
+
+
+def extents_of(camera: CameraPath) -> tuple[float, float, float, float]:
+    """How far pan, tilt, zoom and roll move the picture over the clip, in heights or widths of the frame."""
+    zoom, roll = np.ptp(np.log(camera.zoom)) * FRAME, np.ptp(np.radians(camera.roll)) * FRAME
+    return float(np.ptp(camera.pan)), float(np.ptp(camera.tilt)), float(zoom), float(roll)
 
 
 def motion_fidelity(reference: Frames, result: Frames) -> float:

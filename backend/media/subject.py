@@ -54,13 +54,9 @@ def find_subject(frames: Frames, moves: npt.NDArray[np.float64] | None = None) -
     `moves` (F, 2, 3): where the first frame's background is in each frame, in pixels (`camera.followed`);
     without them the background stands still.
     """
-    pictures, seen, ways = _laid_out(frames, moves)
-    slack = 0.0 if moves is None else SLACK
-    found = _masks(pictures, seen, slack)
-    count = len(frames)
-    if found is None:
+    count, masks = len(frames), _masks_of(frames, moves)
+    if masks is None:
         return _nothing(count)
-    masks = _in_frames(found, ways, _size(frames))
     where = placed(masks, 2.0 if moves is None else FRINGE)
     if where is None:
         return _nothing(count)
@@ -71,6 +67,28 @@ def find_subject(frames: Frames, moves: npt.NDArray[np.float64] | None = None) -
         True,
         where.told,
     )
+
+
+def still_ground(frames: Frames) -> Frames:
+    """What a still camera's subject goes before (H, W, 3): without it, wherever some frame shows that."""
+    masks = _masks_of(frames, None)
+    ground: Array = np.median(frames, axis=0).astype(np.float32)
+    if masks is not None:
+        height, width = frames.shape[1:3]
+        around = np.ones((2 * (height // 32) + 1,) * 2, np.uint8)  # outlines are soft
+        covered = [cv2.dilate(cv2.resize(m.astype(np.uint8), (width, height)), around) for m in masks]
+        behind: Mask = np.stack(covered) == 0
+        known: Mask = np.logical_or.reduce(behind, axis=0)[..., None]
+        ground = np.where(known, _median_where(frames.astype(np.float32), behind), ground)
+    still: Frames = ground.round().astype(np.uint8)
+    return still
+
+
+def _masks_of(frames: Frames, moves: npt.NDArray[np.float64] | None) -> Mask | None:
+    """Where the subject is in each frame, at the working size; None when nothing moves."""
+    pictures, seen, ways = _laid_out(frames, moves)
+    found = _masks(pictures, seen, 0.0 if moves is None else SLACK)
+    return None if found is None else _in_frames(found, ways, _size(frames))
 
 
 def _nothing(count: int) -> Subject:

@@ -24,7 +24,7 @@ PROFILE = {
     "sampling_steps": 25,
     "guidance": 3.0,
     "moving_guidance": 1.5,
-    "stacking": "apart",
+    "stacking": "filmed",
     "steps": STEPS,
     "learn": {  # what was measured best: docs/log.md
         "CustomizeAVideo": LAYERS

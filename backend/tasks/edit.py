@@ -11,8 +11,8 @@ from backend.diffusion.sampling import follow_source
 from backend.tasks.bases import Acting, load_looks, load_motions, open_base
 from backend.tasks.finish import second_base
 from backend.tasks.following import inverted_latent
-from backend.tasks.generate import acting_on, check_output, clip_noise, make_clip, native, write_results
-from backend.tasks.prompted import unsaid
+from backend.tasks.generate import check_output, notes_on, write_results
+from backend.tasks.making import clip_noise, making, native
 from backend.tasks.run import Result, Run
 
 
@@ -26,16 +26,15 @@ def edit(request: Edit, run: Run) -> Result:
     steps = request.inversion_steps or request.sampling.steps or family.profile.inversion_steps
     s = replace(s, steps=steps)
     second = second_base(request, (s.width, s.height), family, run)
-    acts = acting_on(request, s, family, motions, looks)
+    makes = making(request, s, family, motions, looks, run)
     inverted = inverted_latent(family, request.clip, s.frames, (s.width, s.height), steps, run)
     acted: list[Acting] = [*motions, *looks]
 
     def made() -> Generator[np.ndarray[Any, Any]]:
-        with acts as predict:
+        with makes.ready as make:
             for i in range(request.count):
                 noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)
-                yield make_clip(family, predict, noise, s, run)
+                yield make(noise, "")
 
     outputs = write_results(request, made(), s, family, second, acted, run)
-    notes = tuple(one.note for one in acted if one.note)
-    return Result(outputs, notes + unsaid(request.prompt, motions))
+    return Result(outputs, notes_on(request, acted, makes))

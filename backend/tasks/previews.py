@@ -14,7 +14,7 @@ from backend.diffusion.adapters import learning
 from backend.families.base import Family
 from backend.media import clips
 from backend.media.pictures import png, tiled
-from backend.tasks import generate
+from backend.tasks import making
 from backend.tasks.bases import with_motion_words
 from backend.tasks.prompted import Prompted, guided, read_prompt
 from backend.tasks.run import Run
@@ -39,11 +39,11 @@ class Previews:
 
         `tokens`: new words that still learn, each with its embeddings (n, D).
         """
-        s = generate.native(Sampling(steps=STEPS), self.family)
-        noise = generate.clip_noise(self.family, s, self.request.seed)
+        s = making.native(Sampling(steps=STEPS), self.family)
+        noise = making.clip_noise(self.family, s, self.request.seed)
         with learning(self.family.denoiser, learn=(), act=(adapter,)):
             predict = guided(self.family, self._read(tokens))
-            frames = generate.make_clip(self.family, predict, noise, s, self.run, "preview")
+            frames = making.make_clip(self.family, predict, noise, s, self.run, "preview")
         self.family.release("pixels")
         path = self.picture(step).with_suffix(".mp4")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from itertools import count
 import torch
 from torch import Tensor
 
+from backend.api.presets import Kind
 from backend.api.settings import Method, MotionToken
 from backend.diffusion.sampling import Predict
 from backend.diffusion.stacking import presence
@@ -155,6 +156,25 @@ def read_apart(
     return Apart(
         by_words, camera, subject, read_prompt(family, prompt, guidance, motions, strengths=strengths)
     )
+
+
+def read_own(
+    family: Family,
+    prompt: str,
+    guidance: float,
+    motions: Sequence[LoadedMotion],
+    strengths: Sequence[Sequence[float]],
+    whose: Kind,
+) -> Prompted:
+    """As `read_prompt`, for a clip on which only the motions of `whose` kind act, and looks: without the
+    words of the others."""
+    prompt = with_token(prompt, [motion.preset.method for motion in motions])
+    acting = [motion.preset.kind in (whose, "style") for motion in motions]
+    own = [motion for motion, acts in zip(motions, acting, strict=True) if acts]
+    others = [motion.preset.motion for motion, acts in zip(motions, acting, strict=True) if not acts]
+    prompt = without_words(others, prompt, but=[motion.preset.motion for motion in own])
+    of_own = [of_one for of_one, acts in zip(strengths, acting, strict=True) if acts]
+    return read_prompt(family, prompt, guidance, own, strengths=of_own)
 
 
 def without_words(words: Iterable[str], text: str, but: Iterable[str] = ()) -> str:

@@ -13,7 +13,7 @@ from backend.diffusion.sampling import ddim_sample
 from backend.diffusion.tensors import read_tensors
 from backend.families.base import Family
 from backend.methods.base import Example, Method
-from backend.tasks.generate import clip_noise, native
+from backend.tasks.making import clip_noise, native
 from backend.tasks.prepare import Prepared
 from backend.tasks.prompted import guided, read_prompt
 from backend.tasks.run import Run

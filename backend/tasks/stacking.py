@@ -1,4 +1,7 @@
-"""How motions and looks act on new clips: added up in the weights, or a camera's and a subject's apart."""
+"""How motions and looks act in one prediction: added up in the weights, or a camera's and a subject's apart.
+
+The third way, a subject's clip filmed by a camera's move, takes two clips: `making.py`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,7 +63,7 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
         by_subject = with_motions("subject", x, t, said.subject) - of_subject
         return composed(told, by_camera, by_subject, places.after(by_subject, int(t[0])), guidance)
 
-    share = _apart_by(acts).view(-1, 1, 1)
+    share = apart_by(acts).view(-1, 1, 1)
 
     def fading(x: Tensor, t: Tensor) -> Tensor:
         with stacked(family.denoiser, [*moved["camera"], *moved["subject"]], family.frame_layer):
@@ -71,7 +74,7 @@ def apart(family: Family, said: Apart, acts: Acts) -> Iterator[Predict]:
         yield predict if share.min() == 1 else fading
 
 
-def _apart_by(acts: Acts) -> Tensor:
+def apart_by(acts: Acts) -> Tensor:
     """How far the camera's motions and the subject's are kept apart at each frame (F,)."""
     present = [
         torch.stack([presence(part.strengths) for part in acts[kind]]) for kind in ("camera", "subject")

@@ -1,85 +1,25 @@
 """Several motions, and strengths that change over the clip, through whole requests on a toy base."""
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from backend.api.presets import read_preset, write_preset
-from backend.api.protocol import Clip, Compute, Edit, Generate, Key, Learn, Motion, Sampling
-from backend.api.settings import CustomizeAVideo
+from backend.api.protocol import Clip, Edit, Generate, Motion, Sampling
 from backend.diffusion.adapters import Lora, merged
 from backend.diffusion.composing import Places, composed
 from backend.diffusion.stacking import PRESENT
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
-from backend.media import clips
 from backend.tasks import perform
 from backend.tasks.bases import LoadedMotion, load_motions, parts_of
-from backend.tasks.generate import native
+from backend.tasks.making import native
 from backend.tasks.prompted import read_apart
 from backend.tasks.stacking import apart, by_kind
 from tests.conftest import quiet_run
-
-CPU = Compute(device="cpu")
-WORDS = ("moving right", "growing")
-
-
-@pytest.fixture(scope="module")
-def motions(toy_base, moving_clip, tmp_path_factory) -> list[Path]:
-    """Two, learned from one clip with other seeds and words."""
-    folder = tmp_path_factory.mktemp("motions")
-    for seed, words in enumerate(WORDS):
-        request = Learn(
-            job="j",
-            clips=(Clip(path=str(moving_clip), looks="a white box"),),
-            motion=words,
-            out=str(folder / str(seed)),
-            base=str(toy_base),
-            steps=6,
-            seed=seed,
-            method=CustomizeAVideo(learning_rate=0.05, absorber="none"),
-            compute=CPU,
-        )
-        perform(request, quiet_run(folder / f"job{seed}"))
-    return [folder / str(seed) for seed in range(len(WORDS))]
-
-
-@pytest.fixture
-def made(toy_base, tmp_path):
-    """Makes a clip and gives its pixels, (F, H, W, 3)."""
-
-    def made(**changes) -> np.ndarray:
-        prompt = f"a red ball {' '.join(WORDS)}"  # so that no motion adds its words
-        plain = Generate(
-            job="g", prompt=prompt, out=str(tmp_path / "clip.mp4"), base=str(toy_base), compute=CPU
-        )
-        (path,) = perform(replace(plain, **changes), quiet_run(tmp_path)).outputs
-        return pixels(path)
-
-    return made
-
-
-def pixels(path: str) -> np.ndarray:
-    facts = clips.probe(path)
-    return clips.read(Clip(path=path), frames=facts.frames, fps=facts.rate, size=None)
-
-
-@pytest.fixture
-def camera(motions, tmp_path) -> Path:
-    """The second motion as one of a camera."""
-    folder = shutil.copytree(motions[1], tmp_path / "camera")
-    write_preset(folder, replace(read_preset(folder), kind="camera"))
-    return folder
-
-
-def curve(path: Path, *strengths: float) -> Motion:
-    """Strengths at even distances over the clip."""
-    last = len(strengths) - 1
-    return Motion(path=str(path), curve=tuple(Key(at=i / last, strength=s) for i, s in enumerate(strengths)))
+from tests.tasks.conftest import CPU, WORDS, curve, pixels
 
 
 def test_a_curve_of_zeros_is_the_base_and_of_ones_the_plain_motion(made, motions):

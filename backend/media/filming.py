@@ -1,0 +1,103 @@
+"""A clip filmed once more: by a camera that moves as another clip's camera does.
+
+Where a motion of a camera and one of a subject act on one clip, each pulls at all of it, and small bases
+keep only one of the two (docs/log.md). Here each makes a clip of its own under the same prompt and from the
+same noise. Of the camera's only its move is taken, as it is measured (`camera.followed`: pan, tilt, zoom and
+roll); the subject's is what is shown. Layers that move on their own and are put together, as in compositing
+and as in Wang and Adelson (Representing Moving Images with Layers, 1994); nothing here is from the four
+papers of the methods.
+
+It is a move in the picture, as a camera's on a stand is: nothing passes by faster because it is nearer. What
+lies outside of the subject's clip is the clip's own ground, mirrored at its edges.
+
+Shapes: F frames, H height, W width; clips (F, H, W, 3) uint8 RGB; moves (F, 2, 3) in pixels.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from backend.media.camera import CameraPath, as_camera_path, followed
+from backend.media.motion import extents_of, stands
+from backend.media.subject import still_ground
+
+Frames = npt.NDArray[np.uint8]
+Moves = npt.NDArray[np.float64]
+
+OWN = 0.5  # of each frame that the clip itself must show; the rest is mirrored
+MINOR = 0.15  # of the largest part of a move: less than this is what measuring adds, and would jitter
+SMALL = 48  # pixels: the side of what a frame's own share is counted on
+
+
+def camera_move(frames: Frames) -> Moves | None:
+    """Where a clip's camera takes each frame, from the frame on that leaves the least to be mirrored.
+
+    None where the background tells neither pan nor tilt, and where the camera goes so far that less than OWN
+    of a frame would be left. Steps that no move explains well count all the same: small models bend what
+    passes by, and the best guess is close (docs/log.md).
+    """
+    found = followed(frames)
+    if not found.told[2:].any():
+        return None
+    height, width = frames.shape[1:3]
+    path = as_camera_path(found.moves, width, height)
+    if stands(path):
+        return np.repeat(np.eye(2, 3)[None], len(frames), axis=0)
+    moves = _matrices(_major(path), width, height)
+    whole = np.concatenate([moves, np.tile([[[0.0, 0.0, 1.0]]], (len(frames), 1, 1))], axis=1)
+    from_each = [(whole @ np.linalg.inv(rest))[:, :2] for rest in whole]
+    own = [min(_own_share(move, height, width) for move in of_one) for of_one in from_each]
+    return from_each[int(np.argmax(own))] if max(own) >= OWN else None
+
+
+def _major(path: CameraPath) -> CameraPath:
+    """Without those parts that move the picture by less than MINOR of what the largest does."""
+    extents = dict(zip(("pan", "tilt", "zoom", "roll"), extents_of(path), strict=True))
+    minor = [part for part, extent in extents.items() if extent < MINOR * max(extents.values())]
+    still = {part: np.full(len(path.pan), 1.0 if part == "zoom" else 0.0) for part in minor}
+    return replace(path, **still)
+
+
+def _matrices(path: CameraPath, width: int, height: int) -> Moves:
+    """`camera.as_camera_path` the other way round."""
+    angle = np.radians(path.roll)
+    across, down = path.zoom * np.cos(angle), path.zoom * np.sin(angle)
+    turned = np.stack([np.stack([across, -down], axis=-1), np.stack([down, across], axis=-1)], axis=1)
+    middle = np.array([width, height]) / 2
+    shift = np.stack([-path.pan * width, -path.tilt * height], axis=-1)
+    return np.concatenate([turned, (middle + shift - turned @ middle)[..., None]], axis=-1)
+
+
+def filmed(scene: Frames, moves: Moves) -> Frames:
+    """The scene as the camera of `camera_move` sees it; as it is where that stands still."""
+    if (moves == np.eye(2, 3)).all():
+        return scene
+    ground = still_ground(scene)
+    return np.stack([_seen(frame, ground, move) for frame, move in zip(scene, moves, strict=True)])
+
+
+def _seen(frame: Frames, ground: Frames, move: npt.NDArray[np.float64]) -> Frames:
+    """One frame (H, W, 3), and where it does not reach the ground (H, W, 3)."""
+    height, width = frame.shape[:2]
+    shift = move.copy()  # pixels' middles are half a pixel from their corner
+    shift[:, 2] += move[:, :2] @ [0.5, 0.5] - 0.5
+
+    def laid(picture: Frames, border: int) -> Any:
+        return cv2.warpAffine(picture, shift, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
+
+    reaches = laid(np.full((height, width), 255, np.uint8), cv2.BORDER_CONSTANT) == 255
+    mirrored = cv2.BORDER_REFLECT_101
+    seen: Frames = np.where(reaches[..., None], laid(frame, mirrored), laid(ground, mirrored))
+    return seen
+
+
+def _own_share(move: npt.NDArray[np.float64], height: int, width: int) -> float:
+    """How much of a frame shows the moved frame itself."""
+    move = move.copy()
+    scale = SMALL / np.array([width, height])
+    move[:, :2] = scale[:, None] * move[:, :2] / scale
+    move[:, 2] *= scale
+    return float(cv2.warpAffine(np.ones((SMALL, SMALL), np.float32), move, (SMALL, SMALL)).mean())

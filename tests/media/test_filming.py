@@ -1,0 +1,103 @@
+"""A clip filmed again by another clip's camera, against the world's own clips that have both."""
+
+import numpy as np
+import pytest
+
+from backend.media.camera import CameraPath, as_camera_path
+from backend.media.filming import _matrices, camera_move, filmed
+from backend.media.motion import layer_fidelity
+from backend.media.subject import still_ground
+from backend.starter import world
+
+CIRCLE = world.Shot(subject="ball", colour="red", background="tiled floor", motion="circle")
+AWAY = {"x": -9.0, "y": -9.0}  # no subject is seen
+
+
+def shown(shot: world.Shot, size: int = 64) -> np.ndarray:
+    """(8, size, size, 3) uint8."""
+    frames = world.render([shot], size=size, frames=8, fps=8).frames[0]
+    return np.asarray((frames.movedim(1, -1) * 255).round().byte())
+
+
+def by(camera: str, background: str = "brick wall", **changes: float) -> np.ndarray:
+    return shown(world.Shot(subject="star", colour="blue", background=background, camera=camera, **changes))
+
+
+def red(frames: np.ndarray) -> np.ndarray:
+    """(F, H, W)"""
+    r, g, b = np.moveaxis(frames.astype(int), -1, 0)
+    return (r > 150) & (g < 90) & (b < 90)
+
+
+@pytest.mark.parametrize("camera", ["pan left", "tilt up", "zoom in", "zoom out"])
+def test_the_subject_moves_as_in_one_clip_and_the_camera_as_in_the_other(camera: str) -> None:
+    scene, of_camera = shown(CIRCLE), by(camera)
+    move = camera_move(of_camera)
+    assert move is not None
+    assert min(layer_fidelity(scene, of_camera, filmed(scene, move))) > 0.9
+    assert layer_fidelity(scene, of_camera, scene)[1] == 0, "which it does not as it was"
+
+
+def test_beside_a_pan_no_zoom_and_no_roll_is_made_of_what_measuring_adds() -> None:
+    move = camera_move(by("pan right"))
+    assert move is not None
+    path = as_camera_path(move, 64, 64)
+    assert np.ptp(path.pan) > 0.15
+    for still, rest in ((path.zoom, 1), (path.roll, 0), (path.tilt, 0)):
+        assert np.allclose(still, rest, atol=1e-9)
+
+
+def test_a_pan_is_taken_from_the_middle_and_a_zoom_from_where_nothing_is_mirrored() -> None:
+    pan, closer, wider = (camera_move(by(move)) for move in ("pan left", "zoom in", "zoom out"))
+    assert pan is not None
+    assert closer is not None
+    assert wider is not None
+    at_rest = [[np.allclose(m, np.eye(2, 3)) for m in move].index(True) for move in (pan, closer, wider)]
+    assert at_rest[0] in (3, 4)
+    assert at_rest[1:] == [0, 7]
+
+
+def test_of_a_camera_that_stands_still_the_scene_stays_as_it_is() -> None:
+    scene, move = shown(CIRCLE), camera_move(by("locked"))
+    assert move is not None
+    assert filmed(scene, move) is scene
+
+
+def test_a_ground_that_tells_no_move_gives_none() -> None:
+    assert camera_move(by("pan left", "gray wall", **AWAY)) is None
+
+
+def test_a_camera_that_leaves_nothing_of_the_scene_gives_none() -> None:
+    assert camera_move(by("pan left", camera_amount=1.0)) is not None
+    assert camera_move(by("pan left", camera_amount=4.0)) is None
+
+
+def test_what_is_mirrored_at_the_edges_is_ground_and_no_second_subject() -> None:
+    """A ball that goes round touches the frame's right side, where a pan to the right shows more."""
+    scene = shown(world.Shot(subject="ball", colour="red", background="tiled floor", motion="circle", x=0.65))
+    away = shown(world.Shot(subject="ball", colour="red", background="tiled floor", **AWAY))
+    move = np.repeat(np.eye(2, 3)[None], 8, axis=0)
+    move[1:, 0, 2] = -16
+    seen, ground = filmed(scene, move), filmed(away, move)
+    assert red(scene)[:, :, -8:].any()
+    assert not red(seen)[1:, :, 49:].any()
+    assert np.abs(seen[1:, :, 50:].astype(int) - ground[1:, :, 50:]).mean() < 3
+    assert np.array_equal(seen[0], scene[0])
+    assert np.array_equal(seen[1:, :, :48], scene[1:, :, 16:])
+
+
+def test_the_still_ground_is_what_the_subject_goes_before() -> None:
+    bare = shown(world.Shot(subject="ball", colour="red", background="tiled floor", **AWAY))[0]
+    ground = still_ground(shown(CIRCLE))
+    assert not red(ground[None]).any()
+    assert np.abs(ground.astype(int) - bare).mean() < 1
+    assert np.array_equal(still_ground(np.repeat(bare[None], 4, axis=0)), bare)
+
+
+def test_moves_and_paths_are_the_same_thing() -> None:
+    path = CameraPath(
+        pan=np.array([0, 0.1]), tilt=np.array([0, -0.2]), zoom=np.array([1, 1.3]), roll=np.array([0, 20.0])
+    )
+    again = as_camera_path(_matrices(path, 80, 48), 80, 48)
+    for part in ("pan", "tilt", "zoom", "roll"):
+        assert np.allclose(getattr(again, part), getattr(path, part))

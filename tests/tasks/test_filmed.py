@@ -1,0 +1,119 @@
+"""A subject's motion filmed by a camera's, through whole requests on a toy base."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.api.protocol import Clip, Edit, Generate, Motion, Sampling
+from backend.media import clips
+from backend.media.filming import filmed
+from backend.tasks import making, perform
+from tests.conftest import quiet_run
+from tests.tasks.conftest import CPU, WORDS, curve, pixels
+
+ADDED, APART, FILMED = (Sampling(stacking=how) for how in ("added", "apart", "filmed"))
+GOES = np.repeat(np.eye(2, 3)[None], 4, axis=0)
+GOES[:, 0, 2] = [0, 2, 4, 6]
+
+
+@pytest.fixture
+def both(motions, camera) -> tuple[Motion, Motion]:
+    return Motion(path=str(motions[0])), Motion(path=str(camera))
+
+
+@pytest.fixture
+def written(monkeypatch) -> list[np.ndarray]:
+    """Clips as they are written, before eight bits become a movie."""
+    found: list[np.ndarray] = []
+    plain = clips.write
+
+    def write(path, frames, *args, **kwargs) -> None:
+        found.append(frames)
+        plain(path, frames, *args, **kwargs)
+
+    monkeypatch.setattr(clips, "write", write)
+    return found
+
+
+def moved_by(monkeypatch, move: np.ndarray | None) -> list[np.ndarray]:
+    """What is asked for its camera's move, which is said to be `move`."""
+    asked: list[np.ndarray] = []
+
+    def camera_move(frames: np.ndarray) -> np.ndarray | None:
+        asked.append(frames)
+        return move
+
+    monkeypatch.setattr(making, "camera_move", camera_move)
+    return asked
+
+
+def test_the_subjects_clip_is_filmed_by_the_move_of_the_cameras(made, both, written, monkeypatch):
+    """Each clip with its own motion under its own words, from the same noise."""
+    subject, of_camera = both
+    made(prompt=f"a red ball {WORDS[0]}", motions=(subject,))
+    made(prompt=f"a red ball {WORDS[1]}", motions=(of_camera,))
+    asked = moved_by(monkeypatch, GOES)
+    made(motions=both, sampling=FILMED)
+    made(prompt="a red ball", motions=both[::-1], sampling=FILMED)
+    scene, moves, result, again = written
+    for one in asked:
+        assert np.array_equal(one, moves)
+    assert np.array_equal(result, filmed(scene, GOES))
+    assert np.array_equal(result, again), "in whatever order, and whoever says the words"
+    assert not np.array_equal(result, scene)
+
+
+def test_where_no_move_is_told_they_are_kept_apart_and_that_is_said(
+    made, both, monkeypatch, toy_base, tmp_path
+):
+    moved_by(monkeypatch, None)
+    assert np.array_equal(made(motions=both, sampling=FILMED), made(motions=both, sampling=APART))
+    request = Generate(
+        job="g", prompt="a red ball", out=str(tmp_path / "two.mp4"), base=str(toy_base), motions=both,
+        sampling=FILMED, count=2, compute=CPU,
+    )  # fmt: skip
+    assert perform(request, quiet_run(tmp_path)).notes == (making.NOT_FILMED,)
+    moved_by(monkeypatch, GOES)
+    assert perform(request, quiet_run(tmp_path)).notes == ()
+
+
+@pytest.mark.parametrize("fades", [(0, 1), (1, 0.1)])
+def test_what_fades_fades_apart(made, both, fades, monkeypatch):
+    asked = moved_by(monkeypatch, GOES)
+    faded = (both[0], curve(Path(both[1].path), *fades))
+    filmed, apart = (made(motions=faded, sampling=s) for s in (FILMED, APART))
+    assert np.array_equal(filmed, apart)
+    assert not asked
+
+
+def test_one_of_the_two_alone_is_not_filmed(made, both, monkeypatch):
+    asked = moved_by(monkeypatch, GOES)
+    for motions in ((both[0],), (both[1],), (both[0], replace(both[1], strength=0.0))):
+        assert np.array_equal(made(motions=motions, sampling=FILMED), made(motions=motions, sampling=ADDED))
+    assert not asked
+
+
+def test_several_clips_and_edits_are_filmed_each_for_itself(
+    made, both, written, monkeypatch, toy_base, moving_clip, tmp_path
+):
+    asked = moved_by(monkeypatch, GOES)
+    request = Generate(
+        job="g", prompt="a red ball", out=str(tmp_path / "two.mp4"), base=str(toy_base), motions=both,
+        sampling=FILMED, count=2, compute=CPU,
+    )  # fmt: skip
+    first, second = perform(request, quiet_run(tmp_path)).outputs
+    assert not np.array_equal(pixels(first), pixels(second))
+    assert not np.array_equal(*asked)
+    alone = made(prompt="a red ball", motions=both, sampling=FILMED, seed=request.seed + 1)
+    assert np.array_equal(pixels(second), alone)
+    edit = Edit(
+        job="e", clip=Clip(path=str(moving_clip)), prompt="a red ball", out=str(tmp_path / "edit.mp4"),
+        motions=both, base=str(toy_base), sampling=FILMED, compute=CPU,
+    )  # fmt: skip
+    written.clear()
+    perform(edit, quiet_run(tmp_path))
+    perform(replace(edit, motions=both[:1], sampling=ADDED), quiet_run(tmp_path))
+    result, scene = written
+    assert np.array_equal(result, filmed(scene, GOES))
