@@ -43,7 +43,7 @@ class Job:
         return self.state in ENDINGS
 
     def progress(self, message: Progress) -> None:
-        if message.phase != self.phase or not self.clock_done:
+        if message.phase != self.phase or message.done < self.done or not self.clock_done:
             self.clock, self.clock_done = time.monotonic(), message.done
         self.state = "running" if self.state == "waiting" else self.state
         self.phase, self.note = message.phase, message.note

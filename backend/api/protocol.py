@@ -48,7 +48,7 @@ __all__ = [
     "per_frame",
 ]
 
-VERSION = 6
+VERSION = 7
 Quality = Literal["draft", "normal", "best"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Memory = Literal["auto", "fast", "balanced", "low"]
@@ -58,7 +58,7 @@ FOLLOW_HELP = (
 )
 STACKING_HELP = (
     "Motions of camera and subject: added up; apart, each in its place, in 3 times the time; or filmed: the "
-    "subject's clip by the camera's pan, tilt, zoom and roll, in twice the time"
+    "subject's clip by the camera's pan, tilt, zoom and roll, in twice the time where these are told"
 )
 
 

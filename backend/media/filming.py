@@ -1,7 +1,7 @@
 """A clip filmed once more: by a camera that moves as another clip's camera does.
 
 Where a motion of a camera and one of a subject act on one clip, each pulls at all of it, and small bases
-keep only one of the two (docs/log.md). Here each makes a clip of its own under the same prompt and from the
+keep only one of the two (docs/log.md). Here each makes a clip of its own, under its own words and from the
 same noise. Of the camera's only its move is taken, as it is measured (`camera.followed`: pan, tilt, zoom and
 roll); the subject's is what is shown. Layers that move on their own and are put together, as in compositing
 and as in Wang and Adelson (Representing Moving Images with Layers, 1994); nothing here is from the four
@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.camera import CameraPath, as_camera_path, followed
+from backend.media.camera import CameraPath, as_camera_path, camera_path, followed
 from backend.media.motion import extents_of, stands
 from backend.media.subject import still_ground
 
@@ -29,23 +29,22 @@ Moves = npt.NDArray[np.float64]
 
 OWN = 0.5  # of each frame that the clip itself must show; the rest is mirrored
 MINOR = 0.15  # of the largest part of a move: less than this is what measuring adds, and would jitter
+STILL = 0.08  # of the frame: a scene that moves by less stands still, and what is measured is its noise
 SMALL = 48  # pixels: the side of what a frame's own share is counted on
 
 
 def camera_move(frames: Frames) -> Moves | None:
     """Where a clip's camera takes each frame, from the frame on that leaves the least to be mirrored.
 
-    None where the background tells neither pan nor tilt, and where the camera goes so far that less than OWN
-    of a frame would be left. Steps that no move explains well count all the same: small models bend what
-    passes by, and the best guess is close (docs/log.md).
+    None where the background tells no move, and where the camera goes so far that less than OWN of a frame
+    would be left. Steps that no move explains well count all the same: small models bend what passes by, and
+    the best guess is close (docs/log.md).
     """
     found = followed(frames)
-    if not found.told[2:].any():
-        return None
     height, width = frames.shape[1:3]
     path = as_camera_path(found.moves, width, height)
-    if stands(path):
-        return np.repeat(np.eye(2, 3)[None], len(frames), axis=0)
+    if not found.told[2:].any() or stands(path):
+        return None
     moves = _matrices(_major(path), width, height)
     whole = np.concatenate([moves, np.tile([[[0.0, 0.0, 1.0]]], (len(frames), 1, 1))], axis=1)
     from_each = [(whole @ np.linalg.inv(rest))[:, :2] for rest in whole]
@@ -71,10 +70,11 @@ def _matrices(path: CameraPath, width: int, height: int) -> Moves:
     return np.concatenate([turned, (middle + shift - turned @ middle)[..., None]], axis=-1)
 
 
-def filmed(scene: Frames, moves: Moves) -> Frames:
-    """The scene as the camera of `camera_move` sees it; as it is where that stands still."""
-    if (moves == np.eye(2, 3)).all():
-        return scene
+def filmed(scene: Frames, moves: Moves) -> Frames | None:
+    """The scene as the camera of `camera_move` sees it; None where the scene has a move of its own already,
+    as that of a strip which is edited may."""
+    if max(extents_of(camera_path(scene))) > STILL:
+        return None
     ground = still_ground(scene)
     return np.stack([_seen(frame, ground, move) for frame, move in zip(scene, moves, strict=True)])
 

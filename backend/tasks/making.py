@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backend.api.presets import Kind
 from backend.api.protocol import Edit, Generate, Rate, Sampling, Stacking
 from backend.diffusion.sampling import Predict, ddim_sample
 from backend.errors import UserError
@@ -27,11 +28,13 @@ from backend.tasks.stacking import added, apart, apart_by, by_kind
 
 Frames = np.ndarray[Any, Any]  # (F, H, W, 3) uint8 RGB
 Make = Callable[[Tensor, str], Frames]  # noise (1, C, F, h, w), a note for the progress → a clip
-Acts = Callable[[], AbstractContextManager[Predict]]  # inside, a prompt is read and what acts on it acts
+Clip = Callable[[Predict, Tensor, str], Frames]  # the same from what is predicted
+Predicts = Callable[[], AbstractContextManager[Predict]]  # inside, what is predicted under all that acts
 NOT_FILMED = (
-    "The camera's move could not be measured before this ground, or goes too far to be laid over the "
-    "subject's clip: the motions were kept apart instead."
+    "The camera's motion makes no move that can be laid over the subject's clip: it tells none before this "
+    "ground, goes too far, or the clip moves by itself. The two were kept apart instead of filmed."
 )
+FADING = "A motion that is not wholly there all through the clip is kept apart instead of filmed."
 
 
 @dataclass(frozen=True)
@@ -125,22 +128,22 @@ def making(
     if s.stacking == "added" or not {"camera", "subject"} <= {motion.preset.kind for motion in motions}:
         return Making(_held(added(family, read_prompt(*asked, strengths=strengths), parts), clip))
     acts = by_kind(motions, parts)
-    if s.stacking == "apart" or apart_by(acts).min() < 1:
-        return Making(_held(apart(family, read_apart(*asked, strengths), acts), clip))
-    of_camera, of_subject = (
-        partial(added, family, read_own(*asked, strengths, whose), [*acts[whose], *acts["style"]])
-        for whose in ("camera", "subject")
-    )
-    notes: list[str] = []
+    fading = bool(apart_by(acts).min() < 1)
     instead = partial(apart, family, read_apart(*asked, strengths), acts)
-    return Making(_filming(of_camera, of_subject, instead, clip, notes), notes)
+    if s.stacking == "apart" or fading:
+        return Making(_held(instead(), clip), [FADING] if s.stacking == "filmed" else [])
 
+    def alone(whose: Kind) -> Predicts:
+        own = [motion for motion in motions if motion.preset.kind in (whose, "style")]
+        balanced = parts_of([*own, *looks], s.frames, request.balance)
+        return partial(added, family, read_own(*asked, strengths, whose), balanced)
 
-OneClip = Callable[[Predict, Tensor, str], Frames]
+    notes: list[str] = []
+    return Making(_filming(alone("camera"), alone("subject"), instead, clip, notes), notes)
 
 
 @contextmanager
-def _held(acts: AbstractContextManager[Predict], clip: OneClip) -> Iterator[Make]:
+def _held(acts: AbstractContextManager[Predict], clip: Clip) -> Iterator[Make]:
     """Everything acts as long as the block lasts."""
     with acts as predict:
         yield partial(clip, predict)
@@ -148,19 +151,21 @@ def _held(acts: AbstractContextManager[Predict], clip: OneClip) -> Iterator[Make
 
 @contextmanager
 def _filming(
-    of_camera: Acts, of_subject: Acts, instead: Acts, clip: OneClip, notes: list[str]
+    of_camera: Predicts, of_subject: Predicts, instead: Predicts, clip: Clip, notes: list[str]
 ) -> Iterator[Make]:
     """Two clips from one noise: the camera's, for its move alone, and the subject's, which is filmed by it
-    (`media/filming.py`). A clip whose move is not known is made as `instead` says."""
+    (`media/filming.py`). Where that cannot be, the clip is made as `instead` says."""
 
     def make(noise: Tensor, note: str) -> Frames:
         with of_camera() as predict:
             move = camera_move(clip(predict, noise, f"{note}, for the camera".removeprefix(", ")))
-        if move is None:
-            notes.append(NOT_FILMED)
-            with instead() as predict:
-                return clip(predict, noise, note)
-        with of_subject() as predict:
-            return filmed(clip(predict, noise, note), move)
+        if move is not None:
+            with of_subject() as predict:
+                scene = clip(predict, noise, note)
+            if (seen := filmed(scene, move)) is not None:
+                return seen
+        notes.append(NOT_FILMED)
+        with instead() as predict:
+            return clip(predict, noise, note)
 
     yield make

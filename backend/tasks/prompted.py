@@ -171,8 +171,9 @@ def read_own(
     prompt = with_token(prompt, [motion.preset.method for motion in motions])
     acting = [motion.preset.kind in (whose, "style") for motion in motions]
     own = [motion for motion, acts in zip(motions, acting, strict=True) if acts]
-    others = [motion.preset.motion for motion, acts in zip(motions, acting, strict=True) if not acts]
-    prompt = without_words(others, prompt, but=[motion.preset.motion for motion in own])
+    kept = [motion.preset.motion for motion in own]
+    others = [motion.preset.motion for motion in motions if motion.preset.motion not in kept]
+    prompt = without_words(others, prompt, but=kept)
     of_own = [of_one for of_one, acts in zip(strengths, acting, strict=True) if acts]
     return read_prompt(family, prompt, guidance, own, strengths=of_own)
 

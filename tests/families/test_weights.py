@@ -122,7 +122,7 @@ def test_the_starter_is_found_by_its_name(tmp_path):
         ({"learn": {"Vmc": {"rank": 0}}}, "Rank is 0"),
         ({"learn": {"Vcm": {}}}, "Vcm"),
         ({"moving_guidance": "low"}, "guidance is 'low', not a number"),
-        ({"stacking": "beside"}, "stacking is 'beside', not added or apart"),
+        ({"stacking": "beside"}, "stacking is 'beside', not added or apart or filmed"),
     ],
 )
 def test_a_profile_that_makes_no_clip_or_sets_what_no_method_has_is_refused_in_a_sentence(

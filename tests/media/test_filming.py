@@ -8,6 +8,7 @@ from backend.media.filming import _matrices, camera_move, filmed
 from backend.media.motion import layer_fidelity
 from backend.media.subject import still_ground
 from backend.starter import world
+from tests.media import scenes
 
 CIRCLE = world.Shot(subject="ball", colour="red", background="tiled floor", motion="circle")
 AWAY = {"x": -9.0, "y": -9.0}  # no subject is seen
@@ -34,7 +35,9 @@ def test_the_subject_moves_as_in_one_clip_and_the_camera_as_in_the_other(camera:
     scene, of_camera = shown(CIRCLE), by(camera)
     move = camera_move(of_camera)
     assert move is not None
-    assert min(layer_fidelity(scene, of_camera, filmed(scene, move))) > 0.9
+    seen = filmed(scene, move)
+    assert seen is not None
+    assert min(layer_fidelity(scene, of_camera, seen)) > 0.9
     assert layer_fidelity(scene, of_camera, scene)[1] == 0, "which it does not as it was"
 
 
@@ -57,10 +60,24 @@ def test_a_pan_is_taken_from_the_middle_and_a_zoom_from_where_nothing_is_mirrore
     assert at_rest[1:] == [0, 7]
 
 
-def test_of_a_camera_that_stands_still_the_scene_stays_as_it_is() -> None:
-    scene, move = shown(CIRCLE), camera_move(by("locked"))
+def test_a_camera_that_stands_still_has_no_move_and_a_scene_that_moves_is_not_filmed() -> None:
+    assert camera_move(by("locked")) is None
+    move = camera_move(by("pan left"))
     assert move is not None
-    assert filmed(scene, move) is scene
+    assert filmed(by("pan left"), move) is None, "its pan would be doubled"
+
+
+def test_pictures_that_are_no_squares_are_filmed_alike() -> None:
+    def ball(moment: float) -> tuple[float, float]:
+        return 0.5 + 0.2 * np.cos(6 * moment), 0.5 + 0.2 * np.sin(6 * moment)
+
+    scene, goes = scenes.filmed(ball=ball, size=(160, 96)), scenes.filmed(pan=0.4, tilt=-0.3, size=(160, 96))
+    move = camera_move(goes)
+    assert move is not None
+    seen = filmed(scene, move)
+    assert seen is not None
+    assert min(layer_fidelity(scene, goes, seen)) > 0.95
+    assert camera_move(scenes.filmed(pan=1.6, size=(160, 96))) is None
 
 
 def test_a_ground_that_tells_no_move_gives_none() -> None:
@@ -79,6 +96,8 @@ def test_what_is_mirrored_at_the_edges_is_ground_and_no_second_subject() -> None
     move = np.repeat(np.eye(2, 3)[None], 8, axis=0)
     move[1:, 0, 2] = -16
     seen, ground = filmed(scene, move), filmed(away, move)
+    assert seen is not None
+    assert ground is not None
     assert red(scene)[:, :, -8:].any()
     assert not red(seen)[1:, :, 49:].any()
     assert np.abs(seen[1:, :, 50:].astype(int) - ground[1:, :, 50:]).mean() < 3

@@ -77,15 +77,30 @@ def test_where_no_move_is_told_they_are_kept_apart_and_that_is_said(
     assert perform(request, quiet_run(tmp_path)).notes == (making.NOT_FILMED,)
     moved_by(monkeypatch, GOES)
     assert perform(request, quiet_run(tmp_path)).notes == ()
+    monkeypatch.setattr(making, "filmed", lambda scene, move: None)  # as of one that moves by itself
+    assert perform(request, quiet_run(tmp_path)).notes == (making.NOT_FILMED,)
+    assert np.array_equal(made(motions=both, sampling=FILMED), made(motions=both, sampling=APART))
+
+
+def test_what_is_made_alone_is_balanced_alone(made, both, monkeypatch):
+    """Nothing drowns another that acts on another clip."""
+    moved_by(monkeypatch, GOES)
+    plain, balanced = (made(motions=both, sampling=FILMED, balance=amount) for amount in (0.0, 1.0))
+    assert np.array_equal(plain, balanced)
 
 
 @pytest.mark.parametrize("fades", [(0, 1), (1, 0.1)])
-def test_what_fades_fades_apart(made, both, fades, monkeypatch):
+def test_what_fades_fades_apart_and_that_is_said(made, both, fades, monkeypatch, toy_base, tmp_path):
     asked = moved_by(monkeypatch, GOES)
     faded = (both[0], curve(Path(both[1].path), *fades))
     filmed, apart = (made(motions=faded, sampling=s) for s in (FILMED, APART))
     assert np.array_equal(filmed, apart)
     assert not asked
+    request = Generate(
+        job="g", prompt="a red ball", out=str(tmp_path / "one.mp4"), base=str(toy_base), motions=faded,
+        sampling=FILMED, compute=CPU,
+    )  # fmt: skip
+    assert perform(request, quiet_run(tmp_path)).notes == (making.FADING,)
 
 
 def test_one_of_the_two_alone_is_not_filmed(made, both, monkeypatch):
