@@ -41,6 +41,18 @@ def ending(job: Any) -> list[str]:
     return [job.state, job.note, job.hint]
 
 
+def left(job: Any, *done: int) -> int | None:
+    """Seconds left as steps of one phase are done, a minute after each other."""
+    for steps in done:
+        job.clock -= 60
+        job.progress(driving.module("backend.api.protocol").Progress("j", "Making the clip", steps, 25))
+    seconds = job.seconds_left
+    return None if seconds is None else round(seconds)
+
+
+another = driving.module("jobs").Job(None, None, "two clips")
+told["left"] = [left(another, 1, 11), left(another, 1), left(another, 3)]
+
 clip_and_words()
 job = begin(100_000)
 bpy.ops.restage.cancel(job=job.request.job)

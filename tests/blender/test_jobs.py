@@ -33,6 +33,7 @@ def test_a_job_may_be_cancelled_fail_or_lose_its_backend_and_the_next_one_works(
     }
     assert told["id undone"] == [["done", "", ""], landed]
     assert (told["rows"], told["rows dismissed"], told["rows disabled"]) == (5, 0, 0)
+    assert told["left"] == [84, None, 660], "of each clip at its own pace: 10 steps a minute, then 2"
     state, note, hint = told["file changed"]
     assert state == "done"
     assert note.startswith("The scene it was made for is not open. The clip is /")
