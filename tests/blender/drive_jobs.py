@@ -43,9 +43,10 @@ def ending(job: Any) -> list[str]:
 
 def left(job: Any, *done: int) -> int | None:
     """Seconds left as steps of one phase are done, a minute after each other."""
+    progress = driving.module("backend.api.protocol").Progress
     for steps in done:
         job.clock -= 60
-        job.progress(driving.module("backend.api.protocol").Progress("j", "Making the clip", steps, 25))
+        job.progress(progress(job="j", phase="Making the clip", done=steps, total=25))
     seconds = job.seconds_left
     return None if seconds is None else round(seconds)
 
