@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.media.camera import CameraPath, as_camera_path, camera_path, followed
-from backend.media.motion import extents_of, stands
+from backend.media.motion import extents_of
 from backend.media.subject import still_ground
 
 Frames = npt.NDArray[np.uint8]
@@ -29,6 +29,7 @@ Moves = npt.NDArray[np.float64]
 
 OWN = 0.5  # of each frame that the clip itself must show; the rest is mirrored
 MINOR = 0.15  # of the largest part of a move: less than this is what measuring adds, and would jitter
+LEAST = 0.04  # of the frame: what moves it by less may be the noise of a camera that stands still
 STILL = 0.08  # of the frame: a scene that moves by less stands still, and what is measured is its noise
 SMALL = 48  # pixels: the side of what a frame's own share is counted on
 
@@ -43,7 +44,7 @@ def camera_move(frames: Frames) -> Moves | None:
     found = followed(frames)
     height, width = frames.shape[1:3]
     path = as_camera_path(found.moves, width, height)
-    if not found.told[2:].any() or stands(path):
+    if not found.told[2:].any() or max(extents_of(path)) < LEAST:
         return None
     moves = _matrices(_major(path), width, height)
     whole = np.concatenate([moves, np.tile([[[0.0, 0.0, 1.0]]], (len(frames), 1, 1))], axis=1)

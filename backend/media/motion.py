@@ -64,7 +64,7 @@ def movement(frames: Frames) -> Movement:
     background = followed(frames)
     moves, told = background.moves, background.told
     camera = as_camera_path(moves, width, height)
-    if stands(camera):
+    if max(extents_of(camera)) < STEADY:
         subject = find_subject(frames)
         return Movement(camera, told, background.sure, subject, subject)
     subject = find_subject(frames, moves)
@@ -79,11 +79,6 @@ def movement(frames: Frames) -> Movement:
         subject.told,
     )
     return Movement(camera, told, background.sure, subject, before)
-
-
-def stands(camera: CameraPath) -> bool:
-    """Whether a camera moves less than STEADY."""
-    return max(extents_of(camera)) < STEADY
 
 
 def extents_of(camera: CameraPath) -> tuple[float, float, float, float]:

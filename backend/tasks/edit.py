@@ -12,7 +12,7 @@ from backend.tasks.bases import Acting, load_looks, load_motions, open_base
 from backend.tasks.finish import second_base
 from backend.tasks.following import inverted_latent
 from backend.tasks.generate import check_output, notes_on, write_results
-from backend.tasks.making import clip_noise, making, native
+from backend.tasks.making import Noise, clip_noise, making, native
 from backend.tasks.run import Result, Run
 
 
@@ -34,7 +34,7 @@ def edit(request: Edit, run: Run) -> Result:
         with makes.ready as make:
             for i in range(request.count):
                 noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)
-                yield make(noise, "")
+                yield make(Noise.same(noise), "")
 
     outputs = write_results(request, made(), s, family, second, acted, run)
     return Result(outputs, notes_on(request, acted, makes))

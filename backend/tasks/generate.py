@@ -18,7 +18,7 @@ from backend.media.finishing import smoothed
 from backend.tasks.bases import Acting, LoadedMotion, load_looks, load_motions, open_base
 from backend.tasks.finish import finished, second_base
 from backend.tasks.following import followed, inverted_latent
-from backend.tasks.making import Making, Native, clip_noise, making, native
+from backend.tasks.making import Making, Native, Noise, clip_noise, making, native
 from backend.tasks.prompted import unsaid
 from backend.tasks.run import Result, Run
 
@@ -40,9 +40,11 @@ def generate(request: Generate, run: Run) -> Result:
         with makes.ready as make:
             for i in range(request.count):
                 which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
-                noise = clip_noise(family, s, request.seed + i)
+                plain = clip_noise(family, s, request.seed + i)
+                noise = Noise.same(plain)
                 if start and inverted is not None:
-                    noise = follow_source(inverted, noise, start.shares.to(noise))
+                    led = follow_source(inverted, plain, start.shares.to(plain))
+                    noise = Noise.led(plain, led, start.whose)
                 yield make(noise, which)
 
     request = replace(request, follow=start.follow if start else 0.0)
@@ -54,7 +56,7 @@ def notes_on(request: Generate | Edit, acted: Sequence[Acting], makes: Making) -
     """What the artist should know of what acted, of the prompt and of how clips were made."""
     motions = [one for one in acted if isinstance(one, LoadedMotion)]
     of_each = tuple(one.note for one in acted if one.note)
-    return of_each + unsaid(request.prompt, motions) + tuple(dict.fromkeys(makes.notes))
+    return of_each + unsaid(request.prompt, motions) + tuple(makes.notes)
 
 
 def check_output(out: str, prompt: str) -> None:

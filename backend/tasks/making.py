@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,14 +27,33 @@ from backend.tasks.run import Run
 from backend.tasks.stacking import added, apart, apart_by, by_kind
 
 Frames = np.ndarray[Any, Any]  # (F, H, W, 3) uint8 RGB
-Make = Callable[[Tensor, str], Frames]  # noise (1, C, F, h, w), a note for the progress → a clip
-Clip = Callable[[Predict, Tensor, str], Frames]  # the same from what is predicted
+Clip = Callable[[Predict, Tensor, str], Frames]  # what is predicted, noise, a note for the progress → a clip
 Predicts = Callable[[], AbstractContextManager[Predict]]  # inside, what is predicted under all that acts
 NOT_FILMED = (
     "The camera's motion makes no move that can be laid over the subject's clip: it tells none before this "
     "ground, goes too far, or the clip moves by itself. The two were kept apart instead of filmed."
 )
 FADING = "A motion that is not wholly there all through the clip is kept apart instead of filmed."
+
+
+class Noise(NamedTuple):
+    """What is denoised (1, C, F, h, w): in one clip, or in a camera's and a subject's put together."""
+
+    together: Tensor
+    camera: Tensor
+    subject: Tensor
+
+    @classmethod
+    def same(cls, noise: Tensor) -> "Noise":
+        return cls(noise, noise, noise)
+
+    @classmethod
+    def led(cls, noise: Tensor, led: Tensor, whose: Kind) -> "Noise":
+        """Where the motion of `whose` kind has its clip followed, no clip of the other's starts from that."""
+        return cls(led, *(led if whose == kind else noise for kind in ("camera", "subject")))
+
+
+Make = Callable[[Noise, str], Frames]  # noise, a note for the progress → a clip
 
 
 @dataclass(frozen=True)
@@ -146,7 +165,7 @@ def making(
 def _held(acts: AbstractContextManager[Predict], clip: Clip) -> Iterator[Make]:
     """Everything acts as long as the block lasts."""
     with acts as predict:
-        yield partial(clip, predict)
+        yield lambda noise, note: clip(predict, noise.together, note)
 
 
 @contextmanager
@@ -156,16 +175,16 @@ def _filming(
     """Two clips from one noise: the camera's, for its move alone, and the subject's, which is filmed by it
     (`media/filming.py`). Where that cannot be, the clip is made as `instead` says."""
 
-    def make(noise: Tensor, note: str) -> Frames:
+    def make(noise: Noise, note: str) -> Frames:
         with of_camera() as predict:
-            move = camera_move(clip(predict, noise, f"{note}, for the camera".removeprefix(", ")))
+            move = camera_move(clip(predict, noise.camera, f"{note}, for the camera".removeprefix(", ")))
         if move is not None:
             with of_subject() as predict:
-                scene = clip(predict, noise, note)
+                scene = clip(predict, noise.subject, note)
             if (seen := filmed(scene, move)) is not None:
                 return seen
-        notes.append(NOT_FILMED)
+        notes.append(f"{note}: {NOT_FILMED}".removeprefix(": "))
         with instead() as predict:
-            return clip(predict, noise, note)
+            return clip(predict, noise.together, note)
 
     yield make

@@ -203,11 +203,13 @@ def asked(library: Path) -> Request:
     return request
 
 
-def test_a_new_clip_may_be_told_how_closely_to_start_like_its_motions_clip(
+def test_a_new_clip_may_be_told_how_motions_stack_and_how_closely_it_starts_like_their_clip(
     restage: Restage, tmp_path: Path
 ) -> None:
-    assert restage("generate", "--prompt", "clip", "--out", "a.mp4", "--follow", "0.5").returncode == 0
+    how = ("--follow", "0.5", "--stacking", "filmed")
+    assert restage("generate", "--prompt", "clip", "--out", "a.mp4", *how).returncode == 0
     assert asked(tmp_path / "library").follow == 0.5
+    assert asked(tmp_path / "library").sampling.stacking == "filmed"
     assert restage("generate", "--prompt", "clip", "--out", "a.mp4", "--follow", "1.5").returncode == 2
 
 

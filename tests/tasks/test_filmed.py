@@ -9,6 +9,8 @@ import pytest
 from backend.api.protocol import Clip, Edit, Generate, Motion, Sampling
 from backend.media import clips
 from backend.media.filming import filmed
+from backend.media.motion import layer_fidelity
+from backend.starter import world
 from backend.tasks import making, perform
 from tests.conftest import quiet_run
 from tests.tasks.conftest import CPU, WORDS, curve, pixels
@@ -74,12 +76,42 @@ def test_where_no_move_is_told_they_are_kept_apart_and_that_is_said(
         job="g", prompt="a red ball", out=str(tmp_path / "two.mp4"), base=str(toy_base), motions=both,
         sampling=FILMED, count=2, compute=CPU,
     )  # fmt: skip
-    assert perform(request, quiet_run(tmp_path)).notes == (making.NOT_FILMED,)
+    said = tuple(f"clip {number} of 2: {making.NOT_FILMED}" for number in (1, 2))
+    assert perform(request, quiet_run(tmp_path)).notes == said
     moved_by(monkeypatch, GOES)
     assert perform(request, quiet_run(tmp_path)).notes == ()
     monkeypatch.setattr(making, "filmed", lambda scene, move: None)  # as of one that moves by itself
-    assert perform(request, quiet_run(tmp_path)).notes == (making.NOT_FILMED,)
+    assert perform(request, quiet_run(tmp_path)).notes == said
     assert np.array_equal(made(motions=both, sampling=FILMED), made(motions=both, sampling=APART))
+
+
+def test_a_circle_and_a_pan_are_put_together_as_they_are_measured(made, both, monkeypatch, written):
+    """With the world's own clips in place of the toy's: the whole way, nothing else is replaced."""
+    circle = world.Shot(subject="ball", colour="red", background="tiled floor", motion="circle")
+    pan = world.Shot(subject="star", colour="blue", background="brick wall", camera="pan left")
+    of_subject, of_camera = (
+        np.asarray((world.render([shot], size=64, frames=8, fps=8).frames[0].movedim(1, -1) * 255).byte())
+        for shot in (circle, pan)
+    )
+    shown = iter([of_camera, of_subject])
+    monkeypatch.setattr(making, "make_clip", lambda *_: next(shown))
+    made(motions=both, sampling=FILMED)
+    assert min(layer_fidelity(of_subject, of_camera, written[0])) > 0.9
+
+
+@pytest.mark.parametrize("whose", [0, 1], ids=["subject", "camera"])
+def test_only_the_clip_of_the_motion_that_is_followed_starts_from_that(made, both, whose, monkeypatch):
+    """What the other makes is what it makes alone, from fresh noise."""
+    followed = list(both)
+    followed[whose] = replace(both[whose], strength=1.5)  # the strongest is followed
+    asked = moved_by(monkeypatch, GOES)
+    scenes: list[np.ndarray] = []
+    monkeypatch.setattr(making, "filmed", lambda scene, move: scenes.append(scene) or scene)
+    made(prompt="a red ball", motions=tuple(followed), sampling=FILMED, follow=0.9)
+    made(prompt="a red ball", motions=tuple(followed), sampling=FILMED, follow=0.0)
+    led, plain = (scenes, asked) if whose == 0 else (asked, scenes)
+    assert not np.array_equal(*led)
+    assert np.array_equal(*plain)
 
 
 def test_what_is_made_alone_is_balanced_alone(made, both, monkeypatch):
