@@ -58,7 +58,7 @@ FOLLOW_HELP = (
 )
 STACKING_HELP = (
     "Motions of camera and subject: added up; apart, each in its place, in 3 times the time; or filmed: the "
-    "subject's clip by the camera's pan, tilt, zoom and roll, in twice the time (up to 5 where none is told)"
+    "subject's clip by the camera's pan, tilt, zoom and roll, from two clips (apart where none is told)"
 )
 
 
