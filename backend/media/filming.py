@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.camera import CameraPath, as_camera_path, camera_path, followed
+from backend.media.camera import CameraPath, camera_path
 from backend.media.motion import extents_of
 from backend.media.subject import still_ground
 
@@ -41,10 +41,9 @@ def camera_move(frames: Frames) -> Moves | None:
     would be left. Steps that no move explains well count all the same: small models bend what passes by, and
     the best guess is close (docs/log.md).
     """
-    found = followed(frames)
     height, width = frames.shape[1:3]
-    path = as_camera_path(found.moves, width, height)
-    if not found.told[2:].any() or max(extents_of(path)) < LEAST:
+    path = camera_path(frames)
+    if max(extents_of(path)) < LEAST:  # what is not told counts as still
         return None
     moves = _matrices(_major(path), width, height)
     whole = np.concatenate([moves, np.tile([[[0.0, 0.0, 1.0]]], (len(frames), 1, 1))], axis=1)

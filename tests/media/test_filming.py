@@ -113,6 +113,17 @@ def test_the_still_ground_is_what_the_subject_goes_before() -> None:
     assert np.array_equal(still_ground(np.repeat(bare[None], 4, axis=0)), bare)
 
 
+def test_a_zoom_is_about_the_middle_of_the_picture() -> None:
+    """Which is a corner between four pixels: a picture that is its own mirror image stays one."""
+    half = np.random.default_rng(0).integers(0, 256, (1, 16, 12, 3)).astype(np.uint8)
+    scene = np.concatenate([half, half[:, :, ::-1]], axis=2)
+    still = np.zeros(2)
+    zooms = _matrices(CameraPath(pan=still, tilt=still, zoom=np.array([0.7, 1.4]), roll=still), 24, 16)
+    seen = filmed(np.repeat(scene, 2, axis=0), zooms)
+    assert seen is not None
+    assert np.abs(seen.astype(int) - seen[:, :, ::-1]).max() <= 1
+
+
 def test_moves_and_paths_are_the_same_thing() -> None:
     path = CameraPath(
         pan=np.array([0, 0.1]), tilt=np.array([0, -0.2]), zoom=np.array([1, 1.3]), roll=np.array([0, 20.0])

@@ -20,6 +20,7 @@ from backend.tasks.prompted import (
     Spoken,
     guided,
     read_apart,
+    read_own,
     read_prompt,
     with_token,
     without_words,
@@ -190,6 +191,15 @@ def test_motions_that_act_apart_are_each_read_under_their_own_words(
         for vectors, words in zip(told, (camera, camera, subject, ""), strict=True):
             assert torch.equal(vectors, base.embed([words]))
         assert read.by_words.guidance == 3.0
+
+
+def test_words_that_both_have_stay_where_the_prompt_says_them(base: UNet3D) -> None:
+    both = [loaded(base, ("turning around", {})) for _ in range(2)]
+    both[0] = replace(both[0], preset=replace(both[0].preset, kind="camera"))
+    said = "a star turning around before bricks"
+    for whose in ("camera", "subject"):
+        read = read_own(base, said, 3.0, both, [STEADY] * 2, whose)
+        assert torch.equal(read.text, base.embed([said]))
 
 
 @pytest.mark.parametrize(
