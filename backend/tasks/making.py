@@ -172,7 +172,7 @@ def _held(acts: AbstractContextManager[Predict], clip: Clip) -> Iterator[Make]:
 def _filming(
     of_camera: Predicts, of_subject: Predicts, instead: Predicts, clip: Clip, notes: list[str]
 ) -> Iterator[Make]:
-    """Two clips from one noise: the camera's, for its move alone, and the subject's, which is filmed by it
+    """Two clips of one seed: the camera's, for its move alone, and the subject's, which is filmed by it
     (`media/filming.py`). Where that cannot be, the clip is made as `instead` says."""
 
     def make(noise: Noise, note: str) -> Frames:
