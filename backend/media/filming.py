@@ -2,7 +2,7 @@
 
 Where a motion of a camera and one of a subject act on one clip, each pulls at all of it, and small bases
 keep only one of the two (docs/log.md). Here each makes a clip of its own, under its own words and from the
-same noise. Of the camera's only its move is taken, as it is measured (`camera_path`: pan, tilt, zoom and roll);
+same noise. Of the camera's only its move is taken, as it is measured (`camera_path`: pan, tilt, zoom, roll);
 the subject's is what is shown. Layers that move on their own and are put together, as in compositing
 and as in Wang and Adelson (Representing Moving Images with Layers, 1994); nothing here is from the four
 papers of the methods.
