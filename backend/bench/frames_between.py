@@ -1,13 +1,16 @@
 """`restage bench finishing`: frames between frames against what the starter's world shows at those moments.
 
 Each shot is rendered at the base's rate and at three times that. From the first are made the frames between:
-held, blended, and by optical flow (`media/finishing.py`); each way is as good as its PSNR to the second.
+held, blended, and by optical flow (`media/finishing.py`); each way is as good as its PSNR to the second. Once
+for what the world teaches, and once for the motions that are learned on it, whose subjects go much further
+from frame to frame.
 """
 
+import itertools
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,13 @@ def moving_shots(seed: int) -> Iterator[world.Shot]:
             yield shot
 
 
+def leaping_shots(seed: int) -> Iterator[world.Shot]:
+    """Shots of one subject and the motions outside the vocabulary in turn, under a still camera."""
+    rng = random.Random(seed)
+    for motion in itertools.cycle(world.MOTIONS_OUTSIDE):
+        yield replace(world.sample_shot(rng, motion=motion, camera="locked"), count=1)
+
+
 def psnr(made: npt.NDArray[Any], truth: Clip) -> float:
     """Of each frame, in decibels; their mean."""
     errors = ((made.astype(np.float64) - truth) ** 2).mean(axis=(1, 2, 3))
@@ -58,16 +68,26 @@ def compared(shot: world.Shot) -> dict[str, float]:
 
 
 def bench_finishing(count: int, seed: int, out: Path) -> str:
-    """Compare on `count` shots; write and return the table."""
-    found = [compared(shot) for _, shot in zip(range(count), moving_shots(seed), strict=False)]
-    means = {name: mean_of([of[name] for of in found]) for name in found[0]}
-    gains = [of["flow"] - of["held"] for of in found]
-    lines = ["| frames between | PSNR, dB |", "|---|---|"]
-    lines += [f"| {name} | {m.mean:.1f} ({m.low:.1f} to {m.high:.1f}) |" for name, m in means.items()]
-    lines += ["", f"{count} shots of {RATE} frames at {SIZE}×{SIZE}; flow is nearer than held frames"]
-    lines[-1] += f" on {sum(gain > 0 for gain in gains)} of them, by {min(gains):.1f} dB at least."
+    """Compare on `count` shots of each kind; write and return the table."""
+    kinds = {"taught": moving_shots(seed), "to learn": leaping_shots(seed)}
+    found = {
+        kind: [compared(shot) for shot in itertools.islice(shots, count)] for kind, shots in kinds.items()
+    }
+    means = {
+        kind: {way: mean_of([one[way] for one in of_kind]) for way in of_kind[0]}
+        for kind, of_kind in found.items()
+    }
+    lines = [f"| PSNR of the frames between, dB | {' | '.join(kinds)} |", "|---|---|---|"]
+    for way in means["taught"]:
+        cells = [f"{m[way].mean:.1f} ({m[way].low:.1f} to {m[way].high:.1f})" for m in means.values()]
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    lines += ["", f"{count} shots of each, {RATE} frames at {SIZE}×{SIZE}."]
+    for kind, of_kind in found.items():
+        gains = [one["flow"] - one["held"] for one in of_kind]
+        nearer = f"nearer than held frames on {sum(gain > 0 for gain in gains)} of those {kind}"
+        lines.append(f"Flow is {nearer}, the least gain {min(gains):.1f} dB.")
     table = "\n".join(lines) + "\n"
-    figures = {"count": count, "seed": seed, "psnr": {name: asdict(m) for name, m in means.items()}}
-    write_whole(out, json.dumps(figures, indent=2).encode())
+    psnrs = {kind: {way: asdict(mean) for way, mean in ways.items()} for kind, ways in means.items()}
+    write_whole(out, json.dumps({"count": count, "seed": seed, "psnr": psnrs}, indent=2).encode())
     write_whole(out.with_suffix(".md"), table.encode())
     return table

@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backend.media.layers import Layer, curved, dense_flow, difference, ground_flow, leaping, places
+
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 Array = npt.NDArray[np.float32]
@@ -23,6 +25,7 @@ Array = npt.NDArray[np.float32]
 SIDES = (128, 512)  # working size of the shorter side, at least and at most
 RETURNS = 2.0  # pixels of the clip by which flow there and back may miss
 SHARP = 0.1  # a level of 255: how much less a flow counts whose two ends differ by it
+LITTLE = 1.0  # levels: a flow that explains by less more than the ground's is no better
 COVERED = 1e-4  # what a pixel that only the other picture shows still counts
 
 
@@ -45,15 +48,23 @@ def interpolated(frames: Frames, moments: Sequence[Fraction]) -> Frames:
     At whole moments the frames themselves, to the last bit. VMC's 8 → 29 frames are the moments k/4.
     """
     made: list[Picture] = []
-    pair: tuple[int, Pair] | None = None
+    pairs: dict[int, Pair] = {}
+
+    def pair(i: int) -> Pair | None:
+        if i not in pairs and 0 <= i < len(frames) - 1:
+            pairs[i] = Pair(frames[i], frames[i + 1])
+        return pairs.get(i)
+
     for moment in moments:
         i, part = divmod(min(moment, Fraction(len(frames) - 1)), 1)
-        if part == 0:
+        for passed in [k for k in pairs if k < i - 1]:
+            del pairs[passed]
+        between = pair(i) if part else None
+        if between is None:
             made.append(frames[i])
             continue
-        if pair is None or pair[0] != i:
-            pair = i, Pair(frames[i], frames[i + 1])
-        made.append(pair[1].at(float(part)))
+        beside = [pair(k) for k in (i - 1, i + 1)] if between.layers else []
+        made.append(between.at(float(part), *beside))
     return np.stack(made)
 
 
@@ -67,7 +78,7 @@ def larger(frames: Frames, factor: int) -> Frames:
 
 
 class Pair:
-    """Two neighbouring pictures, and the flow of each to the other."""
+    """Two neighbouring pictures, the flow of each to the other, and what leaps between them."""
 
     def __init__(self, before: Picture, after: Picture) -> None:
         self._pictures = before.astype(np.float32), after.astype(np.float32)
@@ -76,30 +87,60 @@ class Pair:
         self._scale = float(np.clip(shorter, *SIDES)) / shorter
         size = round(width * self._scale), round(height * self._scale)
         one, other = (_resized(picture, size) for picture in self._pictures)
-        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        greys = [cv2.cvtColor(p.astype(np.uint8), cv2.COLOR_RGB2GRAY) for p in (one, other)]
-        there: Array = search.calc(greys[0], greys[1], None)
-        back: Array = search.calc(greys[1], greys[0], None)
+        there, back = dense_flow(one, other), dense_flow(other, one)
+        grounds = ground_flow(there), ground_flow(back)
+        self.layers = leaping(one, other, there, *grounds)
+        if self.layers:
+            there, back = _of_ground(one, other, there, grounds[0]), _of_ground(other, one, back, grounds[1])
+        self._hidden = [_hidden(self.layers, part, size) for part in (0.0, 1.0)]
         returns = RETURNS * self._scale
-        self._ways = _Way(there, back, one, other, returns), _Way(back, there, other, one, returns)
+        self._ways = (
+            _Way(there, back, one, other, returns, *self._hidden),
+            _Way(back, there, other, one, returns, *reversed(self._hidden)),
+        )
 
-    def at(self, part: float) -> Picture:
-        """The picture at `part` (0 to 1) of the way."""
+    def at(self, part: float, before: "Pair | None" = None, after: "Pair | None" = None) -> Picture:
+        """The picture at `part` (0 to 1) of the way; what leaps curves by the pairs `before` and `after`."""
+        made = self._ground_at(part)
+        others = [() if other is None else other.layers for other in (before, after)]
+        for straight in self.layers:
+            layer = curved(straight, *others)
+            ends = [
+                places(*made.shape[:2]) + self._enlarged(flow) / self._scale for flow in layer.sources(part)
+            ]
+            mask = _taken(self._enlarged(layer.mask), ends[0], cv2.INTER_LINEAR)[..., None]
+            colours = [_taken(p, end, cv2.INTER_CUBIC) for p, end in zip(self._pictures, ends, strict=True)]
+            seen = [
+                weight * _inside(end)[..., None] + COVERED
+                for weight, end in zip((1 - part, part), ends, strict=True)
+            ]
+            made += mask * ((seen[0] * colours[0] + seen[1] * colours[1]) / (seen[0] + seen[1]) - made)
+        return np.asarray(made.round().clip(0, 255), np.uint8)
+
+    def _enlarged(self, values: Array) -> Array:
+        """From the working size to that of the pictures."""
         height, width = self._pictures[0].shape[:2]
-        flow = _resized(self._flow_at(part), (width, height)) / self._scale
-        here = _places(height, width)
+        return _resized(values, (width, height))
+
+    def _ground_at(self, part: float) -> Array:
+        """Without what leaps."""
+        height, width = self._pictures[0].shape[:2]
+        flow = self._enlarged(self._flow_at(part)) / self._scale
+        here = places(height, width)
         ends = here - part * flow, here + (1 - part) * flow
         colours = [_taken(p, end, cv2.INTER_CUBIC) for p, end in zip(self._pictures, ends, strict=True)]
-        only = [  # whether what is here is seen in this end's picture and not in the other
-            _taken(_resized(way.covered, (width, height)), end, cv2.INTER_LINEAR)
-            for way, end in zip(self._ways, ends, strict=True)
-        ]
-        inside = [_inside(end) for end in ends]
-        before = (1 - part) * (COVERED + inside[0] * (1 - only[1]))
-        after = part * (COVERED + inside[1] * (1 - only[0]))
+
+        def at_ends(values: Sequence[Array]) -> list[Array]:
+            enlarged = [self._enlarged(of_end) for of_end in values]
+            return [_taken(of_end, end, cv2.INTER_LINEAR) for of_end, end in zip(enlarged, ends, strict=True)]
+
+        # Whether what is here is seen in this end's picture and not in the other.
+        only = at_ends([way.covered for way in self._ways])
+        shown = [_inside(end) * (1 - over) for end, over in zip(ends, at_ends(self._hidden), strict=True)]
+        before = (1 - part) * (COVERED + shown[0] * (1 - only[1]))
+        after = part * (COVERED + shown[1] * (1 - only[0]))
         share = (after / (before + after))[..., None]
-        mixed = (1 - share) * colours[0] + share * colours[1]
-        return np.asarray(mixed.round().clip(0, 255), np.uint8)
+        return np.asarray((1 - share) * colours[0] + share * colours[1], np.float32)
 
     def _flow_at(self, part: float) -> Array:
         """(h, w, 2): where what is in each place at that moment goes from the first picture to the second."""
@@ -117,23 +158,48 @@ class Pair:
         return np.asarray(flow, np.float32)
 
 
-class _Way:
-    """Flow from one picture to another, and what of it is to be believed."""
+def _of_ground(one: Array, other: Array, flow: Array, ground: Array) -> Array:
+    """A flow (h, w, 2) that follows the ground's wherever it does not explain more: what leaps drags a dense
+    search's along."""
+    better = difference(one, other, flow) + LITTLE < difference(one, other, ground)
+    return np.where(better[..., None], flow, ground)
 
-    def __init__(self, flow: Array, reverse: Array, one: Array, other: Array, returns: float) -> None:
+
+def _hidden(layers: Sequence[Layer], part: float, size: tuple[int, int]) -> Array:
+    """(h, w): 1 where a layer lies over the rest at `part` of the way, with its soft edge, else 0."""
+    hidden = np.zeros(size[::-1], np.float32)
+    for layer in layers:
+        first = places(*hidden.shape) + layer.sources(part)[0]
+        hidden = np.maximum(hidden, _taken(layer.mask, first, cv2.INTER_LINEAR) > 0.01)
+    return np.asarray(cv2.dilate(hidden, np.ones((3, 3))), np.float32)
+
+
+class _Way:
+    """Flow from one picture to another, and what of it is to be believed: nothing under layers."""
+
+    def __init__(
+        self,
+        flow: Array,
+        reverse: Array,
+        one: Array,
+        other: Array,
+        returns: float,
+        hidden: Array,
+        hides: Array,
+    ) -> None:
         self._flow = flow
-        ends = _places(*flow.shape[:2]) + flow
+        ends = places(*flow.shape[:2]) + flow
         missed = np.linalg.norm(flow + _taken(reverse, ends, cv2.INTER_LINEAR), axis=2)
-        self.covered: Array = 1 - (missed < returns) * _inside(
-            ends
-        )  # (h, w): 1, or 0 where the other shows it
+        seen = (missed < returns) * _inside(ends) * (_taken(hides, ends, cv2.INTER_LINEAR) < 0.5)
+        # (h, w): 1, or 0 where the other shows it; what is hidden here says nothing.
+        self.covered: Array = np.where(hidden > 0, 0, 1 - seen).astype(np.float32)
         differs = np.abs(one - _taken(other, ends, cv2.INTER_LINEAR)).mean(axis=2)
-        self._weight = np.exp(-SHARP * differs) * np.where(self.covered > 0, COVERED, 1.0)
+        self._weight = np.exp(-SHARP * differs) * np.where((self.covered > 0) | (hidden > 0), COVERED, 1.0)
 
     def carried(self, part: float, sign: float) -> npt.NDArray[np.float64]:
         """(h, w, 3): weights, and `sign` times the flow by weight, as they arrive after `part` of the way."""
         height, width = self._flow.shape[:2]
-        ends = _places(height, width) + part * self._flow
+        ends = places(height, width) + part * self._flow
         corner = np.floor(ends)
         share = ends - corner
         values = self._weight[..., None] * np.concatenate(
@@ -147,11 +213,6 @@ class _Way:
             where, what = (y * width + x)[inside], (falls[..., None] * values)[inside]
             total += np.stack([np.bincount(where, v, height * width) for v in what.T], axis=1)
         return total.reshape(height, width, 3)
-
-
-def _places(height: int, width: int) -> Array:
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return np.stack([x, y], axis=2)
 
 
 def _inside(places: Array) -> Array:
