@@ -33,6 +33,10 @@ NOT_FILMED = (
     "The camera's motion makes no move that can be laid over the subject's clip: it tells none before this "
     "ground, goes too far, or the clip moves by itself. The two were kept apart instead of filmed."
 )
+SECOND_PASS = (
+    "The second pass lets both motions act at once, which can take apart what was filmed. "
+    "Leave its model out to keep the clip as it was filmed."
+)
 FADING = "A motion that is not wholly there all through the clip is kept apart instead of filmed."
 
 
@@ -157,7 +161,7 @@ def making(
         balanced = parts_of([*own, *looks], s.frames, request.balance)
         return partial(added, family, read_own(*asked, strengths, whose), balanced)
 
-    notes: list[str] = []
+    notes = [SECOND_PASS] if request.finish.base.strip() else []
     return Making(_filming(alone("camera"), alone("subject"), instead, clip, notes), notes)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.api.protocol import Clip, Edit, Generate, Motion, Sampling
+from backend.api.protocol import Clip, Edit, Finish, Generate, Motion, Sampling
 from backend.media import clips
 from backend.media.filming import filmed
 from backend.media.motion import layer_fidelity
@@ -133,6 +133,18 @@ def test_what_fades_fades_apart_and_that_is_said(made, both, fades, monkeypatch,
         sampling=FILMED, compute=CPU,
     )  # fmt: skip
     assert perform(request, quiet_run(tmp_path)).notes == (making.FADING,)
+
+
+def test_that_a_second_pass_may_undo_it_is_said(made, both, monkeypatch, toy_base, tmp_path):
+    moved_by(monkeypatch, GOES)
+    twice = Finish(base=str(toy_base), strength=0.2)
+    request = Generate(
+        job="g", prompt="a red ball", out=str(tmp_path / "one.mp4"), base=str(toy_base), motions=both,
+        sampling=FILMED, finish=twice, compute=CPU,
+    )  # fmt: skip
+    assert perform(request, quiet_run(tmp_path)).notes == (making.SECOND_PASS,)
+    apart = replace(request, sampling=APART)
+    assert perform(apart, quiet_run(tmp_path)).notes == ()
 
 
 def test_one_of_the_two_alone_is_not_filmed(made, both, monkeypatch):
