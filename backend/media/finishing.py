@@ -4,7 +4,8 @@ A picture between two is made as Baker et al. do ("A Database and Evaluation Met
 IJCV 2011, section 3.3.2): flow is carried along itself to the moment between, and each pixel is taken from
 where it comes from and where it goes to. What flow there and back does not return to is seen in one of the
 two only, and taken from that one. Flow is DIS (Kroeger et al., "Fast Optical Flow using Dense Inverse
-Search", 2016), as in `media/consistency.py`.
+Search", 2016), as in `media/consistency.py`. What leaps further than that finds goes over the rest as a layer
+of its own (`media/layers.py`).
 
 Shapes: F frames, H height, W width; h×w the working size. A flow is (h, w, 2), x before y, in pixels.
 """
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.layers import Layer, curved, dense_flow, difference, ground_flow, leaping, places
+from backend.media.layers import Layer, curved, dense_flow, leaping, places
 
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
@@ -25,7 +26,6 @@ Array = npt.NDArray[np.float32]
 SIDES = (128, 512)  # working size of the shorter side, at least and at most
 RETURNS = 2.0  # pixels of the clip by which flow there and back may miss
 SHARP = 0.1  # a level of 255: how much less a flow counts whose two ends differ by it
-LITTLE = 1.0  # levels: a flow that explains by less more than the ground's is no better
 COVERED = 1e-4  # what a pixel that only the other picture shows still counts
 
 
@@ -88,10 +88,7 @@ class Pair:
         size = round(width * self._scale), round(height * self._scale)
         one, other = (_resized(picture, size) for picture in self._pictures)
         there, back = dense_flow(one, other), dense_flow(other, one)
-        grounds = ground_flow(there), ground_flow(back)
-        self.layers = leaping(one, other, there, *grounds)
-        if self.layers:
-            there, back = _of_ground(one, other, there, grounds[0]), _of_ground(other, one, back, grounds[1])
+        self.layers, there, back = leaping(one, other, there, back)
         self._hidden = [_hidden(self.layers, part, size) for part in (0.0, 1.0)]
         returns = RETURNS * self._scale
         self._ways = (
@@ -108,7 +105,7 @@ class Pair:
             ends = [
                 places(*made.shape[:2]) + self._enlarged(flow) / self._scale for flow in layer.sources(part)
             ]
-            mask = _taken(self._enlarged(layer.mask), ends[0], cv2.INTER_LINEAR)[..., None]
+            mask = _masked(self._enlarged(layer.mask), ends[0])[..., None]
             colours = [_taken(p, end, cv2.INTER_CUBIC) for p, end in zip(self._pictures, ends, strict=True)]
             seen = [
                 weight * _inside(end)[..., None] + COVERED
@@ -158,20 +155,20 @@ class Pair:
         return np.asarray(flow, np.float32)
 
 
-def _of_ground(one: Array, other: Array, flow: Array, ground: Array) -> Array:
-    """A flow (h, w, 2) that follows the ground's wherever it does not explain more: what leaps drags a dense
-    search's along."""
-    better = difference(one, other, flow) + LITTLE < difference(one, other, ground)
-    return np.where(better[..., None], flow, ground)
-
-
 def _hidden(layers: Sequence[Layer], part: float, size: tuple[int, int]) -> Array:
     """(h, w): 1 where a layer lies over the rest at `part` of the way, with its soft edge, else 0."""
     hidden = np.zeros(size[::-1], np.float32)
     for layer in layers:
         first = places(*hidden.shape) + layer.sources(part)[0]
-        hidden = np.maximum(hidden, _taken(layer.mask, first, cv2.INTER_LINEAR) > 0.01)
-    return np.asarray(cv2.dilate(hidden, np.ones((3, 3))), np.float32)
+        hidden = np.maximum(hidden, _masked(layer.mask, first) > 0.01)
+    edge = 2 * round(min(size) / SIDES[0]) + 1
+    return np.asarray(cv2.dilate(hidden, np.ones((edge, edge))), np.float32)
+
+
+def _masked(mask: Array, where: Array) -> Array:
+    """A mask's values at places (h, w, 2); beyond its edge nothing is covered."""
+    x, y = np.moveaxis(where, 2, 0)
+    return np.asarray(cv2.remap(mask, x, y, cv2.INTER_LINEAR, borderValue=0), np.float32)
 
 
 class _Way:

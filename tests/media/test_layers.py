@@ -1,5 +1,6 @@
 """What leaps between two pictures: found, followed, and left alone where the dense flow follows it."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -9,7 +10,7 @@ import pytest
 from backend.bench.frames_between import compared
 from backend.bench.rows import trial_named
 from backend.media.finishing import interpolated
-from backend.media.layers import Layer, curved, dense_flow, ground_flow, leaping
+from backend.media.layers import Layer, curved, dense_flow, leaping
 
 SIZE = 128
 Square = tuple[int, int, tuple[int, int, int]]  # left, top, colour
@@ -30,8 +31,7 @@ def picture(*squares: Square, ground_at: int = 0) -> np.ndarray:
 
 
 def layers_between(one: np.ndarray, other: np.ndarray) -> list[Layer]:
-    there, back = dense_flow(one, other), dense_flow(other, one)
-    return leaping(one, other, there, ground_flow(there), ground_flow(back))
+    return leaping(one, other, dense_flow(one, other), dense_flow(other, one)).layers
 
 
 def covers(layer: Layer, left: int, top: int) -> float:
@@ -60,15 +60,31 @@ def test_a_camera_that_goes_along_does_not_hide_who_leaps() -> None:
     np.testing.assert_allclose(layer.step, (40, 0), atol=0.7)
 
 
+def blotches(seed: int, low: float, high: float) -> np.ndarray:
+    noise = np.random.default_rng(seed).uniform(low, high, (SIZE // 6, SIZE // 6)).astype(np.float32)
+    return np.repeat(cv2.resize(noise, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)[..., None], 3, axis=2)
+
+
+def water(seed: int) -> np.ndarray:
+    """The same land over a lower half that is another each time."""
+    made = blotches(0, 40, 160)
+    made[70:] = blotches(seed, 40, 160)[70:]
+    return made
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
         (picture((20, 30, RED)), picture((23, 30, RED))),
         (picture(), picture(ground_at=4)),
         (picture((20, 30, RED)), 255 - picture((20, 30, RED))),
+        (blotches(1, 0, 40), blotches(2, 0, 40)),
+        (picture((20, 30, RED)), 0.7 * picture((20, 30, RED))),
+        (water(1), water(2)),
+        (water(3), water(4)),
         (picture(), picture()),
     ],
-    ids=["a short step", "a camera alone", "a cut", "nothing"],
+    ids=["a short step", "a camera alone", "a cut", "a dark cut", "a fade", "water", "more water", "nothing"],
 )
 def test_what_the_dense_flow_follows_or_nothing_explains_is_no_layer(one, other) -> None:
     assert layers_between(one, other) == []
@@ -83,6 +99,36 @@ def test_who_leaps_is_whole_half_way_and_nowhere_else() -> None:
     for left in (20, 60):  # where it was, and will be
         elsewhere = np.s_[30:50, left + (0 if left == 20 else 2) : left + (18 if left == 20 else 20)]
         assert apart[elsewhere].mean() < 6
+
+
+def test_who_leaves_the_frames_edge_leaves_nothing_there() -> None:
+    pair = np.stack([picture((0, 30, RED)), picture((40, 30, RED))]).astype(np.uint8)
+    (made,) = interpolated(pair, [Fraction(1, 2)])
+    apart = np.abs(made - picture((20, 30, RED))).mean(axis=2)
+    assert apart[30:50, 0:18].mean() < 6
+    assert apart[32:48, 22:38].mean() < 2
+
+
+def test_far_from_a_layer_the_dense_flow_stays_as_it_was() -> None:
+    noise = [np.random.default_rng(seed).normal(0, 6, (SIZE, SIZE, 1)) for seed in (5, 6)]
+    one, other = picture((20, 10, RED)) + noise[0], picture((58, 10, RED), ground_at=2) + noise[1]
+    pictures = [np.clip(p, 0, 255).astype(np.float32) for p in (one, other)]
+    there, back = dense_flow(*pictures), dense_flow(*pictures[::-1])
+    found = leaping(*pictures, there, back)
+    assert len(found.layers) == 1
+    for flow, dense in ((found.there, there), (found.back, back)):
+        assert not np.array_equal(flow, dense)
+        assert np.array_equal(flow[60:], dense[60:])
+
+
+def test_who_turns_turns_evenly_and_keeps_its_size() -> None:
+    """Half of 90°: a corner lies where 45° bring it; mixing the matrices would shrink it to 0.71."""
+    quarter = np.array([[0, -1, 100.0], [1, 0, 0]])  # about (50, 50)
+    layer = replace(going((0, 0), 40), move=quarter)
+    first, second = layer.sources(0.5)
+    here = np.array([50, 50 - 14])  # where the corner (40, 40) is half way
+    np.testing.assert_allclose(here + first[here[1], here[0]], (40, 40), atol=0.7)
+    np.testing.assert_allclose(here + second[here[1], here[0]], (60, 40), atol=0.7)
 
 
 def going(step: tuple[float, float], left: int) -> Layer:
