@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
 
 SMALL = 64  # pixels: the shorter side of what votes
-REACH = 0.4  # of the shorter side: the longest step
+LONGEST = 25  # pixels of what votes, each way: no step is longer
 MOST = 3  # layers between two pictures
 ALIKE = 30.0  # levels of 255: what differs by more is not the same
 DIFFERS = 20.0  # … and what is unexplained differs by more
@@ -49,10 +49,7 @@ class _Ballot:
     """What nothing explains in two small pictures, and the steps that it votes for."""
 
     def __init__(self, one: Array, other: Array, left: Array, right: Array, ground: Array) -> None:
-        self._reach = int(REACH * SMALL)
-        margin = (self._reach, self._reach)
-        self._beyond = np.pad(other, (margin, margin, (0, 0)), constant_values=1e4)
-        self._lands = np.pad(_grown(right > DIFFERS), self._reach)
+        self._other, self._lands = other, _grown(right > DIFFERS)
         weights = _edges(one) * _grown(left > DIFFERS)
         y, x = np.nonzero(weights)
         some = np.linspace(0, len(y) - 1, min(len(y), VOTERS)).round().astype(int)
@@ -66,32 +63,37 @@ class _Ballot:
         if not self._all:
             return None
         votes = self._votes()
-        own = self._ground.mean(axis=0).round().astype(int) + self._reach
+        own = self._ground.mean(axis=0).round().astype(int) + LONGEST
         low, high = np.maximum(0, own - NEAR + 1), np.maximum(0, own + NEAR)
         votes[low[1] : high[1], low[0] : high[0]] = 0
-        down, across = np.unravel_index(votes.argmax(), votes.shape)
-        if votes[down, across] <= VOTES * self._all:
+        down, across = (int(i) - LONGEST for i in np.unravel_index(votes.argmax(), votes.shape))
+        if votes.max() <= VOTES * self._all:
             return None
+        self._take_out(down, across)
+        return np.array([across, down], np.float32)
+
+    def _take_out(self, down: int, across: int) -> None:
+        """Who finds its like by that step, and where."""
+        height, width = self._lands.shape
         y, x = self._y + down, self._x + across
-        hit = np.abs(self._colours - self._beyond[y, x]).mean(axis=1) < ALIKE
-        shape = self._lands.shape
-        self._weights = np.where(
-            _marked(shape, self._y[hit], self._x[hit])[self._y, self._x], 0, self._weights
-        )
-        self._lands &= ~_marked(shape, y[hit], x[hit])
-        return np.array([across, down], np.float32) - self._reach
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        like = self._other[y.clip(0, height - 1), x.clip(0, width - 1)]
+        hit = inside & (np.abs(self._colours - like).mean(axis=1) < ALIKE)
+        voted = _marked((height, width), self._y[hit], self._x[hit])[self._y, self._x]
+        self._weights = np.where(voted, 0, self._weights)
+        self._lands &= ~_marked((height, width), y[hit], x[hit])
 
     def _votes(self) -> Array:
-        """(2 reach + 1,) * 2, down before across: the weight of all that finds its like by that step."""
-        span = np.arange(2 * self._reach + 1)
-        channels = list(zip(self._colours.T, np.moveaxis(self._beyond, 2, 0), strict=True))
-        rows = []
-        for down in span:
-            to = (self._y + down)[:, None], self._x[:, None] + span
-            apart = sum(np.abs(own[:, None] - seen[to]) for own, seen in channels)
-            alike = np.maximum(0, 1 - apart / (3 * ALIKE)) * self._lands[to]
-            rows.append(self._weights @ alike)
-        return np.asarray(cv2.GaussianBlur(np.stack(rows), (0, 0), 0.7), np.float32)
+        """(2 LONGEST + 1,) * 2, down before across: the weight of all that finds its like by that step."""
+        y, x = np.nonzero(self._lands)
+        side = 2 * LONGEST + 1
+        pairs = zip(self._colours.T, self._other[y, x].T, strict=True)
+        apart = sum(np.abs(own[:, None] - seen) for own, seen in pairs)
+        weights = self._weights[:, None] * np.maximum(0, 1 - apart / (3 * ALIKE))
+        down, across = y - self._y[:, None] + LONGEST, x - self._x[:, None] + LONGEST
+        near = (down >= 0) & (down < side) & (across >= 0) & (across < side)
+        votes = np.bincount((down * side + across)[near], weights[near], side**2).reshape(side, side)
+        return np.asarray(cv2.GaussianBlur(votes.astype(np.float32), (0, 0), 0.7), np.float32)
 
 
 def _edges(picture: Array) -> Array:
