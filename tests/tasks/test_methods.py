@@ -10,12 +10,14 @@ from safetensors.torch import load_file
 
 from backend.api.presets import read_preset
 from backend.api.protocol import Generate, Learn, Motion, Sampling
+from backend.diffusion.adapters import learning as adapting
 from backend.diffusion.adapters import lora_parameters, lora_state
-from backend.diffusion.stacking import PRESENT
+from backend.diffusion.stacking import PRESENT, stacked
 from backend.families.unet3d import UNet3D
 from backend.media import clips
 from backend.tasks import course, perform
 from backend.tasks import learn as learning
+from backend.tasks.bases import load_motion, parts_of
 from backend.tasks.course import Learning
 from backend.tasks.run import Run, Stopped
 from tests.conftest import quiet_run
@@ -154,6 +156,40 @@ def test_a_stage_moves_all_that_it_declares_on_from_where_it_was_and_nothing_els
     monkeypatch.setattr(course.Learning, "_steps", beginning)
     monkeypatch.setattr(course.Learning, "_stage", ended)
     perform(request_(tmp_path / "motion"), quiet_run(tmp_path))
+
+
+def predicted(family: UNet3D) -> torch.Tensor:
+    """What the base makes of some latents at the moment."""
+    config, rng = family.denoiser.config, torch.Generator().manual_seed(0)
+    latents = torch.randn(1, config.in_channels, 4, 8, 8, generator=rng)
+    text = torch.randn(1, 4, config.cross_attention_dim, generator=rng)
+    with torch.no_grad():
+        made: torch.Tensor = family.denoiser(latents, 500, encoder_hidden_states=text).sample
+    return made
+
+
+def test_what_is_saved_acts_as_it_did_when_it_had_learned(name, toy_base, moving_clip, tmp_path, monkeypatch):
+    """With a factor of its own on a motion, which has to be saved too."""
+    as_learned: list[torch.Tensor] = []
+    save = course.Learning._save
+
+    def saving(self: Learning, at) -> None:
+        save(self, at)
+        if self.method.kept in at.stage.learn:
+            with adapting(self.family.denoiser, (), (self.method.kept,)):
+                as_learned.append(predicted(self.family))
+
+    monkeypatch.setattr(course.Learning, "_save", saving)
+    request = request_for(CASES[name], toy_base, moving_clip, tmp_path / "motion")
+    if getattr(request.method, "learns", "motion") == "motion":
+        request = replace(request, method=replace(request.method, alpha=1.5))
+    outputs = perform(request, quiet_run(tmp_path)).outputs
+    family = UNet3D(Path(request.base), "toy", device="cpu")
+    plain, motion = predicted(family), load_motion(Motion(path=outputs[0]), family)
+    with stacked(family.denoiser, parts_of([motion], 4, 0.0), family.frame_layer):
+        again = predicted(family)
+    torch.testing.assert_close(again, as_learned[-1], atol=1e-5, rtol=1e-4)
+    assert (again - plain).abs().max() > 1e-3
 
 
 def test_what_is_kept_acts_at_strength_1_and_is_the_base_at_0(request_, tmp_path):
