@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.layers import Layer, curved, dense_flow, leaping, places
+from backend.media.layers import curved, dense_flow, leaping, places
 
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
@@ -89,7 +89,10 @@ class Pair:
         one, other = (_resized(picture, size) for picture in self._pictures)
         there, back = dense_flow(one, other), dense_flow(other, one)
         self.layers, there, back = leaping(one, other, there, back)
-        self._hidden = [_hidden(self.layers, part, size) for part in (0.0, 1.0)]
+        self._hidden = [
+            _hidden([layer.mask for layer in self.layers], one.shape[:2]),
+            _hidden([layer.arrived for layer in self.layers], one.shape[:2]),
+        ]
         returns = RETURNS * self._scale
         self._ways = (
             _Way(there, back, one, other, returns, *self._hidden),
@@ -105,7 +108,9 @@ class Pair:
             ends = [
                 places(*made.shape[:2]) + self._enlarged(flow) / self._scale for flow in layer.sources(part)
             ]
-            mask = _masked(self._enlarged(layer.mask), ends[0])[..., None]
+            masks = self._enlarged(layer.mask), self._enlarged(layer.arrived)
+            first, second = (_masked(mask, end) for mask, end in zip(masks, ends, strict=True))
+            mask = np.where(_inside(ends[0]) > 0, first, second)[..., None]
             colours = [_taken(p, end, cv2.INTER_CUBIC) for p, end in zip(self._pictures, ends, strict=True)]
             seen = [
                 weight * _inside(end)[..., None] + COVERED
@@ -155,13 +160,12 @@ class Pair:
         return np.asarray(flow, np.float32)
 
 
-def _hidden(layers: Sequence[Layer], part: float, size: tuple[int, int]) -> Array:
-    """(h, w): 1 where a layer lies over the rest at `part` of the way, with its soft edge, else 0."""
-    hidden = np.zeros(size[::-1], np.float32)
-    for layer in layers:
-        first = places(*hidden.shape) + layer.sources(part)[0]
-        hidden = np.maximum(hidden, _masked(layer.mask, first) > 0.01)
-    edge = 2 * round(min(size) / SIDES[0]) + 1
+def _hidden(masks: Sequence[Array], shape: tuple[int, int]) -> Array:
+    """(h, w): 1 where a layer lies over the rest, with its soft edge, else 0."""
+    hidden = np.zeros(shape, np.float32)
+    for mask in masks:
+        hidden = np.maximum(hidden, mask > 0.01)
+    edge = 2 * round(min(shape) / SIDES[0]) + 1
     return np.asarray(cv2.dilate(hidden, np.ones((edge, edge))), np.float32)
 
 

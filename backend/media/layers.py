@@ -41,10 +41,12 @@ SMALLEST = 0.001  # of the picture: less is a speck
 
 @dataclass(frozen=True)
 class Layer:
-    """`mask` (h, w), 0 to 1: where it is in the first picture; `move` (2, 3): from there to the second;
-    `bends` (2, 2), in pixels: by how much its speed at either end differs from the straight way's."""
+    """`mask` and `arrived` (h, w), 0 to 1: where it is in the first picture and in the second; `move` (2, 3):
+    from there to here; `bends` (2, 2), in pixels: by how much its speed at either end differs from the
+    straight way's."""
 
     mask: Array
+    arrived: Array
     move: Move
     bends: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 2)))
 
@@ -69,18 +71,13 @@ class Layer:
         first = moved(here, cv2.invertAffineTransform(way))
         return first - here, moved(first, self.move) - here
 
-    def arrived(self) -> Array:
-        """(h, w): its mask in the second picture."""
-        height, width = self.mask.shape
-        return np.asarray(cv2.warpAffine(self.mask, self.move, (width, height)), np.float32)
-
 
 def curved(layer: Layer, before: Sequence[Layer], after: Sequence[Layer]) -> Layer:
     """The layer on the curve through where it was one picture `before` and will be one `after` (Catmull and
     Rom, "A Class of Local Interpolating Splines", 1974); straight on where no layer there is the same, or it
     bounces off."""
-    came = _same(layer.mask, before, [one.arrived() for one in before])
-    goes = _same(layer.arrived(), after, [one.mask for one in after])
+    came = _same(layer.mask, before, [one.arrived for one in before])
+    goes = _same(layer.arrived, after, [one.mask for one in after])
     return replace(layer, bends=np.stack([_bend(layer.step, one) for one in (came, goes)]))
 
 
@@ -160,7 +157,7 @@ def leaping(one: Array, other: Array, there: Array, back: Array) -> Leaps:
         layer = _layer(one, other, step, left, right)
         if layer is not None and _leaps(layer, one, other, nothing[0]):
             found.append(layer)
-            left, right = left * (layer.mask < 0.5), right * (layer.arrived() < 0.5)
+            left, right = left * (layer.mask < 0.5), right * (layer.arrived < 0.5)
     if not found:
         return Leaps([], there, back)
     near = _around(found, one.shape[:2])
@@ -174,7 +171,7 @@ def leaping(one: Array, other: Array, there: Array, back: Array) -> Leaps:
 def _around(layers: Sequence[Layer], shape: tuple[int, int]) -> Mask:
     """(h, w): where a dense search feels a layer, in either picture."""
     reach = 2 * (min(shape) // DRAGS) + 1
-    covered = np.maximum.reduce([np.maximum(layer.mask, layer.arrived()) for layer in layers])
+    covered = np.maximum.reduce([np.maximum(layer.mask, layer.arrived) for layer in layers])
     return np.asarray(cv2.dilate((covered > 0).astype(np.uint8), np.ones((reach, reach))) > 0)
 
 
@@ -201,7 +198,19 @@ def _layer(one: Array, other: Array, step: Array, left: Array, right: Array) -> 
     x, y = np.moveaxis(here + flow, 2, 0)
     lands = np.minimum(left, cv2.remap(right, x, y, cv2.INTER_LINEAR, borderValue=CLIP))
     mask = _whole(matched + BETTER < RATIO * lands, matched < lands + BETTER)
-    return Layer(mask, move) if mask.mean() > SMALLEST else None
+    return Layer(mask, _arrived(mask, move, right), move) if mask.mean() > SMALLEST else None
+
+
+def _arrived(mask: Array, move: Move, right: Array) -> Array:
+    """(h, w): where a layer is in the second picture, with what the first one's frame cut off and nothing
+    else explains."""
+    height, width = mask.shape
+    came = np.asarray(cv2.warpAffine(mask, move, (width, height)), np.float32)
+    whole = cv2.warpAffine(np.ones_like(mask), move, (width, height))
+    new = ((whole < 1) & (right > DIFFERS)).astype(np.uint8)
+    _, labels = cv2.connectedComponents(new | (came > 0.5).astype(np.uint8))
+    touching = np.isin(labels, np.unique(labels[came > 0.5])) & (new > 0)
+    return np.asarray(np.maximum(came, touching), np.float32)
 
 
 def _refined(one: Array, other: Array, move: Move, left: Array) -> Move:

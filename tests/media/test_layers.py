@@ -109,6 +109,17 @@ def test_who_leaves_the_frames_edge_leaves_nothing_there() -> None:
     assert apart[32:48, 22:38].mean() < 2
 
 
+def test_who_comes_into_the_frame_is_whole_and_leaves_no_second_one() -> None:
+    """Of whom the first picture shows only a part."""
+    cut = picture()
+    cut[30:50, 0:13] = picture((27, 30, RED))[30:50, 34:47]
+    pair = np.stack([cut, picture((34, 30, RED))]).astype(np.uint8)
+    (made,) = interpolated(pair, [Fraction(1, 2)])
+    apart = np.abs(made - picture((14, 30, RED))).mean(axis=2)
+    assert apart[34:46, 18:30].mean() < 6  # where it is, half way from -7 to 34
+    assert apart[32:48, 36:56].mean() < 6  # where it will be
+
+
 def test_far_from_a_layer_the_dense_flow_stays_as_it_was() -> None:
     noise = [np.random.default_rng(seed).normal(0, 6, (SIZE, SIZE, 1)) for seed in (5, 6)]
     one, other = picture((20, 10, RED)) + noise[0], picture((58, 10, RED), ground_at=2) + noise[1]
@@ -134,7 +145,8 @@ def test_who_turns_turns_evenly_and_keeps_its_size() -> None:
 def going(step: tuple[float, float], left: int) -> Layer:
     mask = np.zeros((SIZE, SIZE), np.float32)
     mask[40:60, left : left + 20] = 1
-    return Layer(mask, np.array([[1, 0, step[0]], [0, 1, step[1]]], float))
+    move = np.array([[1, 0, step[0]], [0, 1, step[1]]], float)
+    return Layer(mask, cv2.warpAffine(mask, move, (SIZE, SIZE)), move)
 
 
 def place_half_way(layer: Layer) -> np.ndarray:
@@ -148,7 +160,8 @@ def test_half_way_between_two_turns_lies_on_the_curve_through_all_four() -> None
     """Catmull-Rom by hand: after (20, 20), before (20, −20) the middle of (20, 0) lies (20 + 20)/16 down."""
     layer = going((20, 0), 40)
     came, goes = going((20, 20), 20), going((20, -20), 60)
-    came.mask[:] = np.roll(came.mask, -20, axis=0)
+    for mask in (came.mask, came.arrived):
+        mask[:] = np.roll(mask, -20, axis=0)
     bent = curved(layer, [came], [goes])
     np.testing.assert_allclose(bent.bends, [(0, 10), (0, -10)], atol=1e-4)
     assert tuple(place_half_way(layer)) == (60, 50)
