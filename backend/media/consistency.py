@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backend.media.flow import Array, dense_flow, places
+
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
-Array = npt.NDArray[np.float32]
 
 RETURNS = 1.0  # pixels by which flow there and back may miss
 LEAST = 64  # working size of the shorter side: smaller clips are enlarged
@@ -44,11 +45,9 @@ def _enlarged(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _error(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> float:
-    one, other = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after))
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    there, back = search.calc(one, other, None), search.calc(other, one, None)
-    height, width = one.shape
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    there, back = dense_flow(before, after), dense_flow(after, before)
+    height, width = before.shape[:2]
+    x, y = np.moveaxis(places(height, width), 2, 0)
     at_x, at_y = x + there[..., 0], y + there[..., 1]
     returned = there + cv2.remap(back, at_x, at_y, cv2.INTER_LINEAR)
     inside = (at_x >= 0) & (at_x <= width - 1) & (at_y >= 0) & (at_y <= height - 1)

@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.layers import curved, dense_flow, leaping, places
+from backend.media.flow import Array, dense_flow, places
+from backend.media.layers import curved, leaping
 
 Frames = npt.NDArray[np.uint8]  # (F, H, W, 3) RGB
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
-Array = npt.NDArray[np.float32]
 
 SIDES = (128, 512)  # working size of the shorter side, at least and at most
 RETURNS = 2.0  # pixels of the clip by which flow there and back may miss

@@ -11,18 +11,17 @@ Shapes: h×w pixels of the pictures, (h, w, 3) float32 of 0 to 255; a flow is (h
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from backend.media.flow import Array, Move, dense_flow, moved, places
 from backend.media.votes import DIFFERS, likely_steps
 
-Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Vector = npt.NDArray[np.float64]  # (2,)
-Move = npt.NDArray[np.float64]  # (2, 3)
 
 CLIP = 60.0  # levels: by how much more does not count
 KNOWN = 0.5  # of the picture that the ground must explain: else it is not the ground
@@ -42,7 +41,7 @@ SMALLEST = 0.001  # of the picture: less is a speck
 @dataclass(frozen=True)
 class Layer:
     """`mask` and `arrived` (h, w), 0 to 1: where it is in the first picture and in the second; `move` (2, 3):
-    from there to here; `bends` (2, 2), in pixels: by how much its speed at either end differs from the
+    from the one to the other; `bends` (2, 2), in pixels: by how much its speed at either end differs from the
     straight way's."""
 
     mask: Array
@@ -94,17 +93,6 @@ def _same(mask: Array, layers: Sequence[Layer], masks: Sequence[Array]) -> Layer
         if np.minimum(mask, its).sum() > SAME * np.maximum(mask, its).sum():
             return layer
     return None
-
-
-def places(height: int, width: int) -> Array:
-    """(h, w, 2): each pixel's own place."""
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return np.stack([x, y], axis=2)
-
-
-def moved(where: npt.NDArray[Any], move: Move) -> Array:
-    """Places (..., 2) after a move (2, 3)."""
-    return np.asarray(where @ move[:, :2].T + move[:, 2], np.float32)
 
 
 def ground_move(flow: Array) -> Move:
@@ -230,13 +218,6 @@ def _refined(one: Array, other: Array, move: Move, left: Array) -> Move:
     if fitted is None or inliers.mean() < 0.5 or not GROWS[0] < np.hypot(*fitted[:, 0]) < GROWS[1]:
         return move
     return np.asarray(fitted, np.float64)
-
-
-def dense_flow(one: Array, other: Array) -> Array:
-    """DIS (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016)."""
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    greys = [cv2.cvtColor(picture.astype(np.uint8), cv2.COLOR_RGB2GRAY) for picture in (one, other)]
-    return np.asarray(search.calc(greys[0], greys[1], None), np.float32)
 
 
 def _unexplained(one: Array, other: Array, move: Move, left: Array) -> float:

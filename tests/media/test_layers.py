@@ -10,7 +10,8 @@ import pytest
 from backend.bench.frames_between import compared
 from backend.bench.rows import trial_named
 from backend.media.finishing import interpolated
-from backend.media.layers import Layer, curved, dense_flow, leaping
+from backend.media.flow import dense_flow
+from backend.media.layers import Layer, curved, leaping
 
 SIZE = 128
 Square = tuple[int, int, tuple[int, int, int]]  # left, top, colour
