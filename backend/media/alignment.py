@@ -11,7 +11,7 @@ the second's, in half widths of the shorter side from the picture's middle.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import cv2
@@ -45,8 +45,16 @@ class Fit:
 
     move: Matrix
     cost: float
-    known: Told
-    likely: Told
+    energies: Array  # the first picture's `slope_energies`
+    agreed: tuple[Array, Array]  # blocks of it that the move explains: surely, or likely
+
+    @cached_property
+    def known(self) -> Told:
+        return told_by_rim(self.energies * self.agreed[0])
+
+    @cached_property
+    def likely(self) -> Told:
+        return told_by_rim(self.energies * self.agreed[1])
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,12 @@ class _Level:
     picture: Array  # (H, W, 3)
     jacobian: Array  # (H·W·3, P): of the colours by zoom, roll, across, down; at last by shear, perspective
     prior: Array  # (H, W): what a pixel counts by where it is
+
+    @cached_property
+    def energies(self) -> Array:
+        height, width = self.prior.shape
+        slopes = self.jacobian.reshape(height, width, 3, -1)[..., :4] / (min(height, width) / 2)
+        return slope_energies(slopes)
 
 
 class Picture:
@@ -169,7 +183,8 @@ def _fitted(first: Picture, second: Picture, start: Matrix, coarsest: int, end: 
         for _ in range(ROUNDS[number]):
             residual, seen = _residual(template, image, move)
             if seen.mean() < 0.1:
-                return Fit(np.eye(3), 1.0, (False,) * 4, (False,) * 4)
+                nothing = np.zeros_like(template.energies[0])
+                return Fit(np.eye(3), 1.0, template.energies, (nothing, nothing))
             step = _step(template, residual, seen)
             move = move @ np.linalg.inv(step)
             if np.abs(step - np.eye(3)).max() < 0.02 / min(template.prior.shape):
@@ -225,18 +240,15 @@ def _judged(template: _Level, residual: Array, seen: Array, move: Matrix) -> Fit
 
     A block's difference is weighed against its own contrast: the difference that a pixel's shift would make.
     """
-    height, width = template.prior.shape
-    per_unit = min(height, width) / 2
-    slopes = template.jacobian.reshape(height, width, 3, -1)[..., :4] / per_unit
-    energies = slope_energies(slopes)
+    energies = template.energies
     contrast = energies[2] + energies[2 + TURNS // 2]
     error, shown = block_means((residual**2).sum(axis=2)), block_means(seen)
     grain = GRAIN**2 + float(np.median(error[shown > 0.5])) if (shown > 0.5).any() else GRAIN**2
     tells = contrast / (contrast + grain) * block_means(template.prior)
     costs = np.where(shown > 0.5, np.clip(error / (contrast + GRAIN**2), None, 1), OUTSIDE)
     cost = float((tells * costs).sum() / max(float(tells.sum()), 1e-6))
-    agreed = [(costs < limit) & (shown > 0.5) for limit in (AGREES, LIKELY)]
-    return Fit(move, cost, *(told_by_rim(energies * which) for which in agreed))
+    sure, likely = ((costs < limit) & (shown > 0.5) for limit in (AGREES, LIKELY))
+    return Fit(move, cost, energies, (sure, likely))
 
 
 def _correlated(first: Picture, second: Picture) -> Matrix:

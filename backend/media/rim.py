@@ -20,8 +20,8 @@ ASLANT = 0.25  # how much of a direction that is not told may lie along an axis 
 
 def told_by_rim(energies: Array) -> Told:
     """Which parts of a move the rim tells, by the `slope_energies` (2 + TURNS, …) of blocks that agree."""
-    lit = [_lit(energy) for energy in energies]
-    return lit[0], lit[1], *_shifts_told(lit[2:])
+    lit = _lit(energies)
+    return bool(lit[0]), bool(lit[1]), *_shifts_told(lit[2:])
 
 
 def slope_energies(slopes: Array) -> Array:
@@ -51,21 +51,31 @@ def block_means(values: Array) -> Array:
     return means
 
 
-def _shifts_told(lit: list[bool]) -> tuple[bool, bool]:
+def _shifts_told(lit: npt.NDArray[np.bool_]) -> tuple[bool, bool]:
     """Whether pan and tilt are told, by which of TURNS directions are: stripes hide shifts along them."""
-    dark = np.flatnonzero(~np.array(lit)) * np.pi / TURNS
+    dark = np.flatnonzero(~lit) * np.pi / TURNS
     return bool((np.abs(np.cos(dark)) < ASLANT).all()), bool((np.abs(np.sin(dark)) < ASLANT).all())
 
 
-def _lit(energy: Array) -> bool:
-    """Whether the frame's rim shows gradients enough: in four of its eight parts, a corner among them.
+def _lit(energies: Array) -> npt.NDArray[np.bool_]:
+    """Which of the maps (N, …) show gradients enough along the frame's rim: in four of its eight parts, a
+    corner among them.
 
     A subject before a plain wall reaches over three edges at most, and not into the corners.
     """
-    cuts = [
-        np.split(np.arange(side), [round(EDGE * side), side - round(EDGE * side)]) for side in energy.shape
-    ]
-    parts = {(i, j): energy[np.ix_(cuts[0][i], cuts[1][j])] for i in range(3) for j in range(3)}
-    lit = {place for place, part in parts.items() if part.mean() > TELLS**2 or part.max() > STRONG**2}
-    corners = {(0, 0), (0, 2), (2, 0), (2, 2)}
-    return len(lit - {(1, 1)}) >= 4 and bool(lit & corners)
+    rows, columns = (
+        (slice(round(EDGE * side)), slice(round(EDGE * side), side - round(EDGE * side)),
+         slice(side - round(EDGE * side), side))
+        for side in energies.shape[1:]
+    )  # fmt: skip
+    lit = {
+        (i, j): _shows(energies[:, rows[i], columns[j]]) for i in range(3) for j in range(3) if (i, j) != (1, 1)
+    }
+    corner = lit[0, 0] | lit[0, 2] | lit[2, 0] | lit[2, 2]
+    enough: npt.NDArray[np.bool_] = (np.sum(list(lit.values()), axis=0) >= 4) & corner
+    return enough
+
+
+def _shows(part: Array) -> npt.NDArray[np.bool_]:
+    shows: npt.NDArray[np.bool_] = (part.mean(axis=(1, 2)) > TELLS**2) | (part.max(axis=(1, 2)) > STRONG**2)
+    return shows

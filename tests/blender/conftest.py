@@ -21,7 +21,8 @@ from PIL import Image
 from backend.media import clips
 
 HERE = Path(__file__).parent
-VERSIONS = ("42", "50", "52")
+VERSIONS = ("42", "52")  # what differs between Blenders differs between these two
+ALL = (*VERSIONS, "50")  # and the one that the demo starts
 LIMIT = 600.0  # seconds that a whole script may take on a slow machine
 
 Drive = Callable[..., dict[str, Any]]

@@ -258,5 +258,5 @@ def again_and_again() -> dict[str, Any]:
 told["ranges"], told["places"], told["scenes"], told["reasons"] = ranges(), places(), scenes(), reasons()
 told["rates"], told["results"] = rates(), results()
 told["no scene"] = no_scene() if hasattr(bpy.context, "sequencer_scene") else {}
-told["registered"] = again_and_again()
+told["registered"], told["version"] = again_and_again(), list(bpy.app.version[:2])
 driving.tell(**told)

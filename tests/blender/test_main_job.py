@@ -9,13 +9,14 @@ import pytest
 from backend.api.protocol import Edit, Generate
 from backend.api.values import from_plain
 
-from .conftest import Drive, gone
+from .conftest import ALL, Drive, gone
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
 FRAMES = 15  # half a second (the toy base makes 4 frames at 8 a second) at the scene's 30000/1001
 
 
+@pytest.mark.parametrize("drive", ALL, indirect=True)
 def test_a_strips_motion_is_learned_and_new_strips_are_made_with_it(
     drive: Drive, movie: Path, toy_base: Path
 ) -> None:
