@@ -1,5 +1,6 @@
 """Real classes at toy size, built offline; no test needs a network or a mock of a model."""
 
+import gc
 import json
 from collections.abc import Iterator
 from fractions import Fraction
@@ -139,3 +140,10 @@ def _few_threads() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_of_torchs_is_garbage() -> None:
+    """A base that is released looks for garbage, a third of a second long among all of torch's objects."""
+    gc.collect()
+    gc.freeze()

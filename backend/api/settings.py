@@ -240,6 +240,9 @@ class MotionToken:
     loss: Loss | None = loss_("mse")
     compare: Compare | None = compare_("noise")
     beta: float | None = beta_()
+    slowed: float | None = limited(
+        None, 0.0, 0.9, "Share of the steps with a clip at half its speed, under “… slowly”", paper=0.0
+    )
     coarse: float | None = coarse_(0.5)
     offset: float | None = offset_()
     variants: int | None = variants_(8)

@@ -93,6 +93,24 @@ def stacked(
 
 
 @app.command()
+def token(
+    out: Annotated[Path, typer.Option(help="A folder: motions, clips, table, contact sheet.")] = Path(
+        "bench/token"
+    ),
+    base: str = "starter",
+    motion: Annotated[str, typer.Option(help="One of the methods' table: circle, bounce …")] = "circle",
+    prompts: Annotated[int, typer.Option(min=1, max=4)] = 4,
+    seeds: Annotated[int, typer.Option(min=1)] = 2,
+    steps: Annotated[int, typer.Option(min=1, help="Learning steps.")] = 600,
+) -> None:
+    """A motion token beside words for how many and how fast. Goes on where it was stopped."""
+    from backend.api.library import default_library
+    from backend.bench.token_words import bench_token
+
+    typer.echo(bench_token(out, default_library(), base, motion, prompts, seeds, steps))
+
+
+@app.command()
 def motion(
     out: Out = Path("bench/motion.json"),
     shots: Annotated[int, typer.Option(min=1, help="Of the starter's world.")] = 39,

@@ -184,13 +184,10 @@ def _learn(plan: Plan, row: Row, trial: Trial, folder: Path, run: Run) -> dict[s
 def _learning(plan: Plan, row: Row, trial: Trial, out: Path) -> Learn:
     motion = row.words or words_of(trial)[1]
     several = tuple(
-        Clip(path=str(write_reference(plan.out / "references", trial, i)), looks=_varied(trial, i)[1])
+        Clip(path=str(write_reference(plan.out / "references", trial, i)), looks=varied(trial, i)[1])
         for i in range(row.clips)
     )
-    regular = tuple(
-        Clip(path=str(_movie(plan.out / "references" / f"known-{i}.mp4", shot)), looks=caption(shot).full)
-        for i, shot in enumerate(known_shots(row.regular))
-    )
+    regular = known_clips(plan.out / "references", row.regular)
     assert row.method is not None, "rows without a method have nothing to learn"
     return Learn(
         job="bench", clips=several, motion=motion, out=str(out), title=trial.name, base=plan.base,
@@ -210,7 +207,7 @@ def _making(
     return Edit(job="bench", prompt=prompt, clip=clip, follow=row.follow, **of_both)
 
 
-def _varied(trial: Trial, number: int) -> tuple[Shot, str]:
+def varied(trial: Trial, number: int) -> tuple[Shot, str]:
     """The reference's motion on the `number`-th subject, and its looks in words; 0 is the reference."""
     if number == 0:
         return trial.shot, words_of(trial)[0]
@@ -221,10 +218,19 @@ def _varied(trial: Trial, number: int) -> tuple[Shot, str]:
 
 def write_reference(folder: Path, trial: Trial, number: int) -> Path:
     """One second of the motion as a movie file, written once."""
-    return _movie(folder / f"{trial.name.replace(' ', '-')}-{number}.mp4", _varied(trial, number)[0])
+    return movie(folder / f"{trial.name.replace(' ', '-')}-{number}.mp4", varied(trial, number)[0])
 
 
-def _movie(path: Path, shot: Shot) -> Path:
+def known_clips(folder: Path, count: int) -> tuple[Clip, ...]:
+    """Clips of motions inside the vocabulary, under their captions, written once."""
+    return tuple(
+        Clip(path=str(movie(folder / f"known-{i}.mp4", shot)), looks=caption(shot).full)
+        for i, shot in enumerate(known_shots(count))
+    )
+
+
+def movie(path: Path, shot: Shot) -> Path:
+    """One second of a shot at `path`, written once."""
     if not path.exists():
         film(path, shot)
     return path

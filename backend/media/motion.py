@@ -12,6 +12,7 @@ that grows has tracks in all directions, and so has one that shrinks). Tracks se
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -59,8 +60,17 @@ class Movement:
 
 
 def movement(frames: Frames) -> Movement:
-    """Measure a clip (F, H, W, 3). A camera that moves less than STEADY stands still."""
-    height, width = frames.shape[1:3]
+    """Measure a clip (F, H, W, 3). A camera that moves less than STEADY stands still.
+
+    What is measured is kept of the last few clips: a reference is compared with many others.
+    """
+    return _movement(frames.tobytes(), frames.shape)
+
+
+@lru_cache(maxsize=4)
+def _movement(pixels: bytes, shape: tuple[int, ...]) -> Movement:
+    frames = np.frombuffer(pixels, np.uint8).reshape(shape)
+    height, width = shape[1:3]
     background = followed(frames)
     moves, told = background.moves, background.told
     camera = as_camera_path(moves, width, height)

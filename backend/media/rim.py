@@ -69,7 +69,10 @@ def _lit(energies: Array) -> npt.NDArray[np.bool_]:
         for side in energies.shape[1:]
     )  # fmt: skip
     lit = {
-        (i, j): _shows(energies[:, rows[i], columns[j]]) for i in range(3) for j in range(3) if (i, j) != (1, 1)
+        (i, j): _shows(energies[:, rows[i], columns[j]])
+        for i in range(3)
+        for j in range(3)
+        if (i, j) != (1, 1)
     }
     corner = lit[0, 0] | lit[0, 2] | lit[2, 0] | lit[2, 2]
     enough: npt.NDArray[np.bool_] = (np.sum(list(lit.values()), axis=0) >= 4) & corner

@@ -105,6 +105,7 @@ class Step:
     regular: Sequence[Example] = ()  # regularization clips
     read: Callable[[str], Tensor] | None = None  # text → (1, L, D), where new words learn or act
     offset: float = 0.0  # of noise that is the same all over a frame, in its standard deviations
+    slowed: Sequence[Example] = ()  # the clips at half their speed, as far as they have frames enough
 
     def pick(self, examples: Sequence[Example]) -> int:
         """The number of one of them, at random."""
@@ -113,6 +114,12 @@ class Step:
     def example(self) -> Example:
         """One of the clips, at random."""
         return self.examples[self.pick(self.examples)]
+
+    def example_at_any_speed(self, slowed: float) -> Example:
+        """One of the clips, at random; in that share of cases one at half its speed, where there is any."""
+        if slowed and self.slowed and self.chance(slowed):
+            return self.slowed[self.pick(self.slowed)]
+        return self.example()
 
     def integers(self, count: int, below: int) -> list[int]:
         return torch.randint(below, (count,), generator=self.rng).tolist()
@@ -187,6 +194,7 @@ class Method:
     follow: float = 0.0  # recommended with the motion
     offset: float = 0.0  # of noise that is one value all over a frame, while learning
     rate_falls: float = 0.0  # the last share of each stage's steps over which learning rates fall to 0
+    slowed: float = 0.0  # share of the steps that take a clip at half its speed
     notes: tuple[str, ...] = ()  # what the artist should know of how it was learned
 
     def motion_words(self, motion: str) -> str:

@@ -16,6 +16,8 @@ one clip of D^m and one of D^r, so that both weigh the same whatever their numbe
 the base's own, ε or v; for stills temporal layers are bypassed, where the paper lets the one frame through;
 their timesteps are even; augmentation is a crop and a change of colour, never a mirror image, which would be
 another motion; it does not stop by itself when copying begins. Who is seen is kept beside the motion.
+In a share of the steps (0 but for the starter) a clip goes at half its speed under "… slowly": the paper's
+base knows what that does to a new motion, a small base has to be shown.
 Differs from the authors' code: nothing known, none was released.
 """
 
@@ -39,6 +41,7 @@ class RareToken(Method):
         s = settings
         self.settings, self.looks = s, material.looks
         self.coarse, self.offset, self.rate_falls = chosen(s.coarse), chosen(s.offset), chosen(s.rate_falls)
+        self.slowed = chosen(s.slowed)
         self.follow = chosen(s.follow) if len(material.looks) == 1 else 0.0
         self.rate, self.token_rate = chosen(s.learning_rate), chosen(s.token_learning_rate)
         self.loss = ClipLoss(chosen(s.loss), chosen(s.compare), chosen(s.beta))
@@ -91,7 +94,7 @@ class RareToken(Method):
         return motion, Stage("Learning who does it", joint, (), share, self.joint_losses)
 
     def losses(self, step: Step, act: tuple[str, ...] = ()) -> Iterator[Tensor]:
-        example = step.example()
+        example = step.example_at_any_speed(self.slowed)
         with step.learning("motion", act=act):
             n = step.noised(step.clip(example), self.coarse)
             yield self.loss(step, n, step.predict(n, step.text(example)))  # Eq. 2

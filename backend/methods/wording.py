@@ -9,8 +9,7 @@ PLACES = (
     *("behind", "beside", "near", "through", "across", "of"),
 )
 COUNTS = ("a", "an", "the", "one", "two", "three", "four", "five", "several", "many", "some")
-
-
+SLOWLY = "slowly"  # what a clip at half its speed is learned under besides
 CLAUSES = ("who", "that", "which", "while", "as")
 NOUNS = (  # that end as what somebody does
     *("ring", "earring", "king", "wing", "thing", "string", "spring", "swing", "building", "painting"),

@@ -5,7 +5,7 @@ Afterwards the autoencoder and the text model leave memory: learning needs neith
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from backend.api.library import write_whole
 from backend.api.protocol import Clip, Learn
 from backend.diffusion.tensors import read_tensors
 from backend.families.base import Family
+from backend.families.profile import Profile
 from backend.media import clips
 from backend.media.pictures import random_crops
 from backend.media.stills import is_still, read_still
 from backend.media.variants import varied
 from backend.methods.base import Example, Method, Step
+from backend.methods.wording import SLOWLY
 from backend.tasks.run import Run
 
 CROPS = 64  # a clip's bank of encoded crops; drawn from at random
@@ -38,10 +40,11 @@ class Prepared:
     notes: tuple[str, ...]  # what the artist should know of the clips
     stills: list[Example] = field(default_factory=list)
     regular: list[Example] = field(default_factory=list)
+    slowed: list[Example] = field(default_factory=list)
 
     def texts(self) -> Iterator[str]:
         """Every caption."""
-        for example in (*self.examples, *self.stills, *self.regular):
+        for example in (*self.examples, *self.stills, *self.regular, *self.slowed):
             yield from (example.caption, example.looks)
 
     def step(
@@ -51,7 +54,7 @@ class Prepared:
         read: Callable[[str], Tensor] | None,
         offset: float = 0.0,
     ) -> Step:
-        return Step(family, self.examples, rng, self.stills, self.regular, read, offset)
+        return Step(family, self.examples, rng, self.stills, self.regular, read, offset, self.slowed)
 
 
 def prepare(request: Learn, method: Method, family: Family, run: Run, given: str = "") -> Prepared:
@@ -69,12 +72,14 @@ def prepare(request: Learn, method: Method, family: Family, run: Run, given: str
     digest = hashlib.sha256(f"{key} {request.steps}".encode())
     for name in sorted(tensors):
         digest.update(tensors[name].cpu().float().numpy().tobytes())
-    made: dict[str, list[Example]] = {"clips": [], "stills": [], "regular": []}
-    for source in sources(request, method):
+    made: dict[str, list[Example]] = {"clips": [], "stills": [], "regular": [], "slowed": []}
+    for source in sources(request, method, family):
         parts = {part: tensors[f"{source.name}.{part}"].to(family.plan.device) for part in PARTS}
         made[source.group].append(Example(**parts, caption=source.caption, looks=source.looks))
     notes = tempo_notes(request, family)
-    return Prepared(made["clips"], digest.hexdigest()[:16], notes, made["stills"], made["regular"])
+    return Prepared(
+        made["clips"], digest.hexdigest()[:16], notes, made["stills"], made["regular"], made["slowed"]
+    )
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Source:
         return f"{self.group}.{self.number}"
 
 
-def sources(request: Learn, method: Method) -> list[Source]:
+def sources(request: Learn, method: Method, family: Family) -> list[Source]:
     """Everything that is learned from, in order."""
     found = []
     for group in ("clips", "stills", "regular"):
@@ -104,7 +109,31 @@ def sources(request: Learn, method: Method) -> list[Source]:
                 "regular": (seen, seen),
             }
             found.append(Source(group, i, clip, *said[group]))
-    return found
+    return found + (list(_slowed(request, method, family)) if method.slowed else [])
+
+
+def _slowed(request: Learn, method: Method, family: Family) -> Iterator[Source]:
+    """The clips at half their speed: the first half of each, spread over the base's clip."""
+    for i, clip in enumerate(request.clips):
+        if half := first_half(clip, family.profile):
+            seen = clip.looks.strip()
+            words = method.caption(seen, f"{request.motion} {SLOWLY}")
+            yield Source("slowed", i, half, words, method.looks_caption(seen))
+
+
+def first_half(clip: Clip, profile: Profile) -> Clip | None:
+    """The first half, as it is played, of what is learned of a clip.
+
+    None where that has fewer frames than the base's clip: it would stand still between them.
+    """
+    if is_still(clip.path):
+        return None
+    facts = clips.probe(clip.path)
+    used = min(clip.frame_count or facts.frames, facts.frames - clip.first_frame)
+    learned = min(used, round(profile.frames / profile.fps * facts.rate))
+    half = -(-learned // 2)
+    first = clip.first_frame + (used - half if clip.reverse else 0)
+    return replace(clip, first_frame=first, frame_count=half) if half >= profile.frames else None
 
 
 def read_source(
@@ -139,10 +168,10 @@ def tempo_notes(request: Learn, family: Family) -> tuple[str, ...]:
 
 def _encode(request: Learn, method: Method, family: Family, run: Run) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
-    given = sources(request, method)
+    given = sources(request, method, family)
     for done, source in enumerate(given):
         run.step("Reading the clip", done, len(given))
-        variants = request.method.variants or 1 if source.group == "clips" else 1
+        variants = request.method.variants or 1 if source.group in ("clips", "slowed") else 1
         encoded = _encode_clip(source, variants, method, family, request.seed + source.number)
         both = family.embed([source.caption, source.looks])
         encoded |= {"text": both[:1], "looks_text": both[1:]}

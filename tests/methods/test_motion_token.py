@@ -1,6 +1,7 @@
 """The motion token: what learns, under which words, beside which other clips."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ def test_the_papers_values_are_the_defaults():
     (motion,) = method().adapters
     assert motion.layers == ("temporal attention", "temporal ff", "temporal conv", "cross-attention kv")
     assert method().coarse == 0.5
+    assert method().slowed == 0.0
     assert method().words == ()  # the token's own embedding does not learn
 
 
@@ -87,6 +89,28 @@ def test_a_clip_and_one_not_to_be_forgotten_are_learned_in_a_step_each_under_its
     wanted = [mse_loss(torch.full_like(noise, 0.5), noise) for noise in guess.noise]
     torch.testing.assert_close(made, wanted)
     assert len(losses(method().stages(10)[0], Guess())) == 1
+
+
+@pytest.mark.parametrize(("slowed", "share"), [(0.3, 0.3), (0.0, 0.0)])
+def test_a_clip_goes_at_half_its_speed_in_its_share_of_the_steps(slowed, share):
+    (stage,) = method(slowed=slowed).stages(1)
+    slow = replace(EXAMPLE, text=EXAMPLE.text * 3, caption="a man slowly")
+    seen = []
+    for seed in range(500):
+        guess = Guess()
+        losses(stage, guess, seed=seed, slowed=[slow])
+        seen.append(guess.seen[0][1])
+    assert set(seen) <= {1.0, 3.0}
+    assert seen.count(3.0) / len(seen) == pytest.approx(share, abs=0.06)
+
+
+def test_where_no_clip_has_frames_enough_to_be_slowed_all_go_as_they_are():
+    (stage,) = method(slowed=0.9).stages(1)
+    for seed in range(20):
+        with_none, without = Guess(), Guess()
+        losses(stage, with_none, seed=seed)
+        losses(method(slowed=0.0).stages(1)[0], without, seed=seed)
+        assert torch.equal(with_none.noise[0], without.noise[0])
 
 
 def test_clips_to_be_sampled_have_captions_without_the_motion():

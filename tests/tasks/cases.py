@@ -48,7 +48,7 @@ CASES = {
         MotionDirector(spatial_learning_rate=0.01, rank=4, **FAST), ("stills", "regular"), outputs=2
     ),
     "looks alone": Case(MotionDirector(learns="looks", spatial_learning_rate=0.01)),
-    "motion token": Case(MotionToken(variants=2, rank=4, **FAST), ("regular",)),
+    "motion token": Case(MotionToken(variants=2, rank=4, slowed=0.5, **FAST), ("regular",)),
     "motion token, sampled": Case(
         MotionToken(variants=1, regularization="sampled clips", regular_count=2, learn_token=True, **FAST)
     ),

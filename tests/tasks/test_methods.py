@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -54,49 +55,67 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("prediction", PREDICTIONS)
-def test_it_learns_a_whole_preset_and_leaves_the_base_bit_equal(name, prediction, request_, tmp_path):
+class Learned(NamedTuple):
+    """A case's request, learned once for all the tests that only look at it."""
+
+    request: Learn
+    outputs: tuple[str, ...]
+    losses: list[float]
+    base_after: dict[str, torch.Tensor]
+
+
+def learn_noting(request: Learn, folder: Path) -> Learned:
+    losses: list[float] = []
     opened: list[UNet3D] = []
-    original = learning.open_base
+    open_base, take_step = learning.open_base, course.take_step
+
+    def opening(*args) -> UNet3D:
+        opened.append(open_base(*args))
+        return opened[0]
+
+    def stepping(*args) -> list[torch.Tensor]:
+        taken = take_step(*args)
+        losses.extend(loss.item() for loss in taken)
+        return taken
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learning, "open_base", lambda *args: opened.append(original(*args)) or opened[0])
-        request = request_(tmp_path / "motion")
-        outputs = perform(request, quiet_run(tmp_path)).outputs
-    assert len(outputs) == CASES[name].outputs
-    learned = tensors(outputs)
-    assert all(t.isfinite().all() and t.abs().max() > 0 for t in learned.values())
-    preset = read_preset(Path(outputs[0]))
-    assert type(preset.method) is type(request.method)
+        patch.setattr(learning, "open_base", opening)
+        patch.setattr(course, "take_step", stepping)
+        outputs = perform(request, quiet_run(folder)).outputs
+    return Learned(request, outputs, losses, opened[0].denoiser.state_dict())
+
+
+@pytest.fixture(scope="module")
+def once() -> dict[str, Learned]:
+    return {}
+
+
+@pytest.fixture
+def learned(name, request_, once, tmp_path_factory) -> Learned:
+    if name not in once:
+        folder = tmp_path_factory.mktemp("learned")
+        once[name] = learn_noting(request_(folder / "motion"), folder)
+    return once[name]
+
+
+def test_it_learns_a_whole_preset_and_leaves_the_base_bit_equal(name, learned):
+    assert len(learned.outputs) == CASES[name].outputs
+    kept = tensors(learned.outputs)
+    assert all(t.isfinite().all() and t.abs().max() > 0 for t in kept.values())
+    preset = read_preset(Path(learned.outputs[0]))
+    assert type(preset.method) is type(learned.request.method)
     assert None not in vars(preset.method).values()  # what was used is written down, not what was left open
-    after = opened[0].denoiser.state_dict()
-    before = UNet3D(Path(request.base), "toy", device="cpu").denoiser.state_dict()
-    assert same(before, after)
+    before = UNet3D(Path(learned.request.base), "toy", device="cpu").denoiser.state_dict()
+    assert same(before, learned.base_after)
 
 
-def test_the_same_seed_learns_the_same_to_the_last_bit_and_another_does_not(request_, tmp_path):
-    made = []
-    for i, seed in enumerate((5, 5, 6)):
-        request = replace(request_(tmp_path / f"motion{i}"), seed=seed)
-        made.append(tensors(perform(request, quiet_run(tmp_path / str(i))).outputs))
-    assert same(made[0], made[1])
-    assert not same(made[0], made[2])
-
-
-def test_the_same_seed_has_the_same_losses(request_, tmp_path, monkeypatch):
-    seen: list[float] = []
-    original = course.take_step
-
-    def noting(*args):
-        losses = original(*args)
-        seen.extend(loss.item() for loss in losses)
-        return losses
-
-    monkeypatch.setattr(course, "take_step", noting)
-    for i in range(2):
-        perform(request_(tmp_path / f"motion{i}"), quiet_run(tmp_path / str(i)))
-    half = len(seen) // 2
-    assert seen[:half] == seen[half:]
-    assert len(set(seen[:half])) == half
+def test_the_same_seed_learns_the_same_to_the_last_bit_and_another_does_not(learned, request_, tmp_path):
+    again = learn_noting(request_(tmp_path / "again"), tmp_path / "a")
+    assert again.losses == learned.losses
+    assert len(set(again.losses)) == len(again.losses)
+    assert same(tensors(again.outputs), tensors(learned.outputs))
+    other = replace(request_(tmp_path / "other"), seed=6)
+    assert not same(tensors(perform(other, quiet_run(tmp_path / "b")).outputs), tensors(learned.outputs))
 
 
 def stopping_after(folder: Path, steps: int) -> Run:
@@ -110,24 +129,23 @@ def stopping_after(folder: Path, steps: int) -> Run:
     )
 
 
-def goes_on(request_: Request, folder: Path, steps: int) -> None:
-    whole = tensors(perform(request_(folder / "whole"), quiet_run(folder / "a")).outputs)
-    request = request_(folder / "motion")
+def goes_on(request: Learn, whole: tuple[str, ...], folder: Path, steps: int) -> None:
     with pytest.raises(Stopped):
-        perform(request, stopping_after(folder / "b", steps))
+        perform(request, stopping_after(folder, steps))
     assert not Path(request.out).exists()
-    assert same(whole, tensors(perform(request, quiet_run(folder / "b")).outputs))
+    assert same(tensors(whole), tensors(perform(request, quiet_run(folder)).outputs))
 
 
 @pytest.mark.parametrize("steps", [1, 3], ids=lambda n: f"after {n}")
-def test_interrupted_and_resumed_equals_uninterrupted(request_, tmp_path, steps):
-    goes_on(request_, tmp_path, steps)
+def test_interrupted_and_resumed_equals_uninterrupted(learned, request_, tmp_path, steps):
+    goes_on(request_(tmp_path / "motion"), learned.outputs, tmp_path, steps)
 
 
 def test_a_stage_in_which_the_motion_learns_on_is_resumed_too(toy_base, moving_clip, tmp_path):
     """The motion token's last: two steps after the motion's four."""
     case = CASES["motion token and who"]
-    goes_on(lambda out: request_for(case, toy_base, moving_clip, out), tmp_path, 5)
+    whole, request = (request_for(case, toy_base, moving_clip, tmp_path / out) for out in ("whole", "motion"))
+    goes_on(request, perform(whole, quiet_run(tmp_path / "a")).outputs, tmp_path / "b", 5)
 
 
 def test_a_stage_moves_all_that_it_declares_on_from_where_it_was_and_nothing_else(
@@ -195,9 +213,8 @@ def test_what_is_saved_acts_as_it_did_when_it_had_learned(name, toy_base, moving
     assert (again - plain).abs().max() > 1e-3
 
 
-def test_what_is_kept_acts_at_strength_1_and_is_the_base_at_0(request_, tmp_path):
-    request = request_(tmp_path / "motion")
-    outputs = perform(request, quiet_run(tmp_path)).outputs
+def test_what_is_kept_acts_at_strength_1_and_is_the_base_at_0(learned, tmp_path):
+    request, outputs = learned.request, learned.outputs
 
     def made(strength: float, *presets: str) -> object:
         motions = tuple(Motion(path=path, strength=strength) for path in presets)
