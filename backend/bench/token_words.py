@@ -32,7 +32,7 @@ from backend.tasks.run import Run
 
 @dataclass(frozen=True)
 class Lesson:
-    """What V* is learned from: how many subjects each clip shows, and how often one goes at half its speed."""
+    """What V* is learned from: subjects of each clip, and the share of steps with one at half its speed."""
 
     title: str
     counts: tuple[int, ...]
