@@ -39,7 +39,8 @@ class Lesson:
     slowed: float
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True)
+class Asked:
     """What stands beside V* in a prompt."""
 
     count: int
@@ -106,8 +107,8 @@ def bench_token(
 def truths(trial: Trial, asked: Asked, prompts: int) -> Iterator[Shot]:
     """The motion by as many as are asked for, with looks that no clip had which it was learned from."""
     for shot in SHOWN_ON[:prompts]:
-        looks = {"subject": shot.subject, "colour": shot.colour, "background": shot.background}
-        yield replace(trial.shot, **looks, count=asked.count, size=trial.shot.size * SHRUNK[asked.count])
+        size = trial.shot.size * SHRUNK[asked.count]
+        yield replace(shot, motion=trial.shot.motion, phase=trial.shot.phase, count=asked.count, size=size)
 
 
 def _learned(name: str, lesson: Lesson, trial: Trial, out: Path, base: str, steps: int, run: Run) -> Path:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from backend.media.rim import EDGE, TURNS, Told, block_means, slope_energies, told_by_rim
 
 Array = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]
 
 SIDE = 128  # working size of the shorter side
@@ -46,7 +47,7 @@ class Fit:
     move: Matrix
     cost: float
     energies: Array  # the first picture's `slope_energies`
-    agreed: tuple[Array, Array]  # blocks of it that the move explains: surely, or likely
+    agreed: tuple[Mask, Mask]  # blocks of it that the move explains: surely, or likely
 
     @cached_property
     def known(self) -> Told:
@@ -133,7 +134,7 @@ def similar(move: Matrix, shape: tuple[int, int]) -> Matrix:
     )
 
 
-def _shared(move: Matrix, shape: tuple[int, int]) -> tuple[Array, Matrix, npt.NDArray[np.bool_]]:
+def _shared(move: Matrix, shape: tuple[int, int]) -> tuple[Array, Matrix, Mask]:
     """Places of the first picture (N, 2), where they are in the second, and whether that shows them."""
     side = 24 / min(shape)
     places = _places(round(shape[0] * side), round(shape[1] * side)).reshape(-1, 2)
@@ -183,7 +184,7 @@ def _fitted(first: Picture, second: Picture, start: Matrix, coarsest: int, end: 
         for _ in range(ROUNDS[number]):
             residual, seen = _residual(template, image, move)
             if seen.mean() < 0.1:
-                nothing = np.zeros_like(template.energies[0])
+                nothing = np.zeros(template.energies.shape[1:], bool)
                 return Fit(np.eye(3), 1.0, template.energies, (nothing, nothing))
             step = _step(template, residual, seen)
             move = move @ np.linalg.inv(step)
