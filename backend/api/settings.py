@@ -241,7 +241,11 @@ class MotionToken:
     compare: Compare | None = compare_("noise")
     beta: float | None = beta_()
     slowed: float | None = limited(
-        None, 0.0, 0.9, "Share of the steps with a clip at half its speed, under “… slowly”", paper=0.0
+        None,
+        0.0,
+        0.9,
+        "Share of the steps with a clip at half its speed, so that “slowly” acts beside V*; 0.3 is enough",
+        paper=0.0,
     )
     coarse: float | None = coarse_(0.5)
     offset: float | None = offset_()

@@ -98,7 +98,7 @@ def token(
         "bench/token"
     ),
     base: str = "starter",
-    motion: Annotated[str, typer.Option(help="One of the methods' table: circle, bounce …")] = "circle",
+    motion: Annotated[str, typer.Option(help="A subject's, of the methods' table.")] = "circle",
     prompts: Annotated[int, typer.Option(min=1, max=4)] = 4,
     seeds: Annotated[int, typer.Option(min=1)] = 2,
     steps: Annotated[int, typer.Option(min=1, help="Learning steps.")] = 600,

@@ -20,7 +20,8 @@ from backend.api.settings import MotionToken
 from backend.bench.intervals import mean_of
 from backend.bench.measures import Frames
 from backend.bench.methods import at_base_rate, keep_to, known_clips, movie, varied
-from backend.bench.rows import Trial, V, trial_named
+from backend.bench.rows import TRIALS, Trial, V
+from backend.errors import UserError
 from backend.media.sheets import contact_sheet
 from backend.starter.judge import judge, path_cosine, subject_mask
 from backend.starter.silhouettes import way
@@ -45,17 +46,17 @@ class Asked:
 
     count: int
     words: str = ""
-    rate: float = 8.0  # the frames of a second that a clip of the base shows: 16 is half the speed
+    speed: str = ""  # the world's own word for it
 
 
 LESSONS = {
     "alike": Lesson("five clips of one", (1, 1, 1, 1, 1), 0.0),
-    "varied": Lesson("of one, two and three, slowed", (1, 1, 1, 2, 3), 0.3),
+    "varied": Lesson("of one, two and three, slowed", (1, 1, 2, 3, 1), 0.3),
 }
 ASKED = {
     "V*": Asked(1),
-    "slowly": Asked(1, "slowly", 16.0),
-    "very slowly": Asked(1, "very slowly", 16.0),
+    "slowly": Asked(1, "slowly", "slowly"),
+    "very slowly": Asked(1, "very slowly", "slowly"),
     "two": Asked(2),
     "three": Asked(3),
 }
@@ -84,8 +85,10 @@ def bench_token(
     """Learn V* both ways and make clips for each kind of prompt; write and return the table."""
     run = Run(out / "job", library, lambda *_: None, lambda *_: None, lambda: "")
     run.folder.mkdir(parents=True, exist_ok=True)
-    keep_to(out, base, steps=steps, motion=motion, shown_on=[caption(shot).looks for shot in SHOWN_ON])
-    trial = trial_named(motion)
+    trial = _trial(motion)
+    lessons = [asdict(lesson) | {"counts": list(lesson.counts)} for lesson in LESSONS.values()]
+    shown_on = [caption(shot).looks for shot in SHOWN_ON]
+    keep_to(out, base, steps=steps, motion=motion, lessons=lessons, shown_on=shown_on)
     found: dict[str, list[Seen]] = {}
     shown: list[tuple[str, Frames]] = []
     for name, lesson in LESSONS.items():
@@ -98,17 +101,26 @@ def bench_token(
                     perform(Generate(job="bench", prompt=prompt, out=str(path), base=base, seed=seed,
                                      motions=acting), run)  # fmt: skip
                 made = at_base_rate(path)
-                found.setdefault(f"{lesson.title} | {word}", []).append(seen(made, truth, asked))
+                found.setdefault(f"{lesson.title} | {word}", []).append(seen(made, truth))
                 shown += [(f"{name}: {prompt}", made)] if seed == 0 else []
     contact_sheet(shown, out / "token.png")
     return _written(out, found)
 
 
+def _trial(motion: str) -> Trial:
+    """Raises UserError with the motions of subjects that there are."""
+    known = {trial.name: trial for trial in TRIALS if trial.shot.camera == "locked"}
+    if motion not in known:
+        raise UserError(f"There is no subject's motion {motion!r}.", f"Choose among {', '.join(known)}.")
+    return known[motion]
+
+
 def truths(trial: Trial, asked: Asked, prompts: int) -> Iterator[Shot]:
-    """The motion by as many as are asked for, with looks that no clip had which it was learned from."""
+    """The motion by as many as are asked for, with looks that no clip of V* has together."""
     for shot in SHOWN_ON[:prompts]:
-        size = trial.shot.size * SHRUNK[asked.count]
-        yield replace(shot, motion=trial.shot.motion, phase=trial.shot.phase, count=asked.count, size=size)
+        size, phase = trial.shot.size * SHRUNK[asked.count], trial.shot.phase
+        moving = replace(shot, motion=trial.shot.motion, phase=phase, speed=asked.speed)
+        yield replace(moving, count=asked.count, size=size)
 
 
 def _learned(name: str, lesson: Lesson, trial: Trial, out: Path, base: str, steps: int, run: Run) -> Path:
@@ -132,10 +144,10 @@ def _learned(name: str, lesson: Lesson, trial: Trial, out: Path, base: str, step
     return folder
 
 
-def seen(made: Frames, truth: Shot, asked: Asked) -> Seen:
-    """Of a clip (F, H, W, 3) beside the world's own of that shot, at the speed that was asked for."""
+def seen(made: Frames, truth: Shot) -> Seen:
+    """Of a clip (F, H, W, 3) beside the world's own of that shot."""
     frames = torch.from_numpy(made).movedim(-1, 1) / 255
-    own = render([truth], size=frames.shape[-1], frames=len(frames), fps=asked.rate).frames[0]
+    own = render([truth], size=frames.shape[-1], frames=len(frames), fps=8.0).frames[0]
     path, wanted = (way(subject_mask(clip, truth.background))[0] for clip in (frames, own))
     verdict = judge(frames, truth.background, 8.0)
     return Seen(

@@ -5,7 +5,7 @@ Afterwards the autoencoder and the text model leave memory: learning needs neith
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from backend.tasks.run import Run
 
 CROPS = 64  # a clip's bank of encoded crops; drawn from at random
 OVERSIZE = 2  # crops down to a third of the frame are cut from frames this much larger than the base's
+SLOWED = "slowed"  # the clips at half their speed, among the sources
 PARTS = ("latents", "crops", "text", "looks_text")
 
 
@@ -72,13 +73,13 @@ def prepare(request: Learn, method: Method, family: Family, run: Run, given: str
     digest = hashlib.sha256(f"{key} {request.steps}".encode())
     for name in sorted(tensors):
         digest.update(tensors[name].cpu().float().numpy().tobytes())
-    made: dict[str, list[Example]] = {"clips": [], "stills": [], "regular": [], "slowed": []}
+    made: dict[str, list[Example]] = {"clips": [], "stills": [], "regular": [], SLOWED: []}
     for source in sources(request, method, family):
         parts = {part: tensors[f"{source.name}.{part}"].to(family.plan.device) for part in PARTS}
         made[source.group].append(Example(**parts, caption=source.caption, looks=source.looks))
-    notes = tempo_notes(request, family)
+    notes = tempo_notes(request, family) + (slowed_notes(request, family) if method.slowed else ())
     return Prepared(
-        made["clips"], digest.hexdigest()[:16], notes, made["stills"], made["regular"], made["slowed"]
+        made["clips"], digest.hexdigest()[:16], notes, made["stills"], made["regular"], made[SLOWED]
     )
 
 
@@ -86,7 +87,7 @@ def prepare(request: Learn, method: Method, family: Family, run: Run, given: str
 class Source:
     """A clip or still of the request, and the words that it is learned under."""
 
-    group: str  # the request's field
+    group: str  # the request's field, or SLOWED
     number: int
     clip: Clip
     caption: str
@@ -113,27 +114,33 @@ def sources(request: Learn, method: Method, family: Family) -> list[Source]:
 
 
 def _slowed(request: Learn, method: Method, family: Family) -> Iterator[Source]:
-    """The clips at half their speed: the first half of each, spread over the base's clip."""
+    """The clips at half their speed."""
     for i, clip in enumerate(request.clips):
-        if half := first_half(clip, family.profile):
+        if may_be_slowed(clip, family.profile):
             seen = clip.looks.strip()
             words = method.caption(seen, f"{request.motion} {SLOWLY}")
-            yield Source("slowed", i, half, words, method.looks_caption(seen))
+            yield Source(SLOWED, i, clip, words, method.looks_caption(seen))
 
 
-def first_half(clip: Clip, profile: Profile) -> Clip | None:
-    """The first half, as it is played, of what is learned of a clip.
-
-    None where that has fewer frames than the base's clip: it would stand still between them.
-    """
+def may_be_slowed(clip: Clip, profile: Profile) -> bool:
+    """Whether it has frames for twice the base's rate: with fewer it would stand still between them."""
     if is_still(clip.path):
-        return None
+        return False
     facts = clips.probe(clip.path)
     used = min(clip.frame_count or facts.frames, facts.frames - clip.first_frame)
     learned = min(used, round(profile.frames / profile.fps * facts.rate))
-    half = -(-learned // 2)
-    first = clip.first_frame + (used - half if clip.reverse else 0)
-    return replace(clip, first_frame=first, frame_count=half) if half >= profile.frames else None
+    return learned >= 0.9 * 2 * profile.frames
+
+
+def read_slowed(clip: Clip, family: Family, size: tuple[int, int]) -> np.ndarray[Any, Any]:
+    """(F, H, W, 3) uint8 RGB: the middle half of what is learned of a clip, at half its speed.
+
+    The middle, as the starter's world slows: what is slow is counted from where a shot is half over.
+    """
+    p = family.profile
+    twice = clips.read(clip, frames=2 * p.frames, fps=2 * p.fps, size=size)
+    first = (p.frames - 1) // 2
+    return twice[first : first + p.frames]
 
 
 def read_source(
@@ -166,12 +173,22 @@ def tempo_notes(request: Learn, family: Family) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def slowed_notes(request: Learn, family: Family) -> tuple[str, ...]:
+    """Which clips are not learned at half their speed, though that was asked for."""
+    rate = f"{float(2 * family.profile.fps):g}"
+    return tuple(
+        f"{Path(clip.path).name} was not learned at half its speed: that takes {rate} frames a second."
+        for clip in request.clips
+        if not may_be_slowed(clip, family.profile)
+    )
+
+
 def _encode(request: Learn, method: Method, family: Family, run: Run) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     given = sources(request, method, family)
     for done, source in enumerate(given):
         run.step("Reading the clip", done, len(given))
-        variants = request.method.variants or 1 if source.group in ("clips", "slowed") else 1
+        variants = request.method.variants or 1 if source.group in ("clips", SLOWED) else 1
         encoded = _encode_clip(source, variants, method, family, request.seed + source.number)
         both = family.embed([source.caption, source.looks])
         encoded |= {"text": both[:1], "looks_text": both[1:]}
@@ -184,7 +201,8 @@ def _encode_clip(
 ) -> dict[str, Tensor]:
     p = family.profile
     size = (p.width, p.height)
-    large = read_source(source.clip, family, (OVERSIZE * size[0], OVERSIZE * size[1]))
+    read = read_slowed if source.group == SLOWED else read_source
+    large = read(source.clip, family, (OVERSIZE * size[0], OVERSIZE * size[1]))
     latents = torch.cat([family.encode(v) for v in varied(large, variants, size, seed)])
     if method.crops is None or source.group != "clips":
         return {"latents": latents, "crops": latents[:0, :, :1]}
@@ -199,7 +217,8 @@ def _key(request: Learn, family: Family, given: str) -> str:
     paths = [Path(clip.path) for group in clips_given for clip in group]
     facts = [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
     words = (request.motion, request.seed, request.method, given)
-    parts = (clips_given, facts, *words, family.fingerprint, str(family.plan.dtype))
+    p = family.profile
+    parts = (clips_given, facts, *words, family.fingerprint, str(family.plan.dtype), p.frames, p.fps)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

@@ -189,8 +189,11 @@ def predicted(family: UNet3D) -> torch.Tensor:
     return made
 
 
-def test_what_is_saved_acts_as_it_did_when_it_had_learned(name, toy_base, moving_clip, tmp_path, monkeypatch):
-    """With a factor of its own on a motion, which has to be saved too."""
+def test_what_is_saved_acts_as_it_did_when_it_had_learned(
+    name, prediction, toy_bases, moving_clip, tmp_path, monkeypatch
+):
+    """With a factor of its own on a motion, which has to be saved too; on the kind of base that the others
+    do not have the case on."""
     as_learned: list[torch.Tensor] = []
     save = course.Learning._save
 
@@ -201,7 +204,8 @@ def test_what_is_saved_acts_as_it_did_when_it_had_learned(name, toy_base, moving
                 as_learned.append(predicted(self.family))
 
     monkeypatch.setattr(course.Learning, "_save", saving)
-    request = request_for(CASES[name], toy_base, moving_clip, tmp_path / "motion")
+    other = next(kind for kind in PREDICTIONS if kind != prediction)
+    request = request_for(CASES[name], toy_bases[other], moving_clip, tmp_path / "motion")
     if getattr(request.method, "learns", "motion") == "motion":
         request = replace(request, method=replace(request.method, alpha=1.5))
     outputs = perform(request, quiet_run(tmp_path)).outputs
