@@ -199,7 +199,6 @@ def demo() -> None:
 
 
 def test(*arguments: str) -> None:
-    # A worker a core: threads of their own would only wait for each other.
     variables: dict[str, str | Path] = {"RESTAGE_PYTHON": developer_python(), "OMP_NUM_THREADS": "1"}
     if concern_the_extension(arguments):
         variables["RESTAGE_ZIP"] = package()
