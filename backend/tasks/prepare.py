@@ -129,7 +129,12 @@ def may_be_slowed(clip: Clip, profile: Profile) -> bool:
     facts = clips.probe(clip.path)
     used = min(clip.frame_count or facts.frames, facts.frames - clip.first_frame)
     learned = min(used, round(profile.frames / profile.fps * facts.rate))
-    return learned >= 0.9 * 2 * profile.frames
+    return learned >= frames_to_slow(profile)
+
+
+def frames_to_slow(profile: Profile) -> int:
+    """So many in the time of the base's clip: nearly twice its own."""
+    return -(-9 * profile.frames // 5)
 
 
 def read_slowed(clip: Clip, family: Family, size: tuple[int, int]) -> np.ndarray[Any, Any]:
@@ -175,9 +180,9 @@ def tempo_notes(request: Learn, family: Family) -> tuple[str, ...]:
 
 def slowed_notes(request: Learn, family: Family) -> tuple[str, ...]:
     """Which clips are not learned at half their speed, though that was asked for."""
-    rate = f"{float(2 * family.profile.fps):g}"
+    least, seconds = frames_to_slow(family.profile), float(family.profile.frames / family.profile.fps)
     return tuple(
-        f"{Path(clip.path).name} was not learned at half its speed: that takes {rate} frames a second."
+        f"{Path(clip.path).name} was not learned at half its speed: it takes {least} frames in {seconds:g} s."
         for clip in request.clips
         if not may_be_slowed(clip, family.profile)
     )

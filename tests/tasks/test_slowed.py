@@ -84,5 +84,5 @@ def test_a_token_learns_each_clip_slowed_under_its_words(toy_base, counted, tmp_
         ("slowed", "a wall doing the pll slowly"),
     ]
     assert slowed_notes(request, family) == (
-        "7-12.mp4 was not learned at half its speed: that takes 16 frames a second.",
+        "7-12.mp4 was not learned at half its speed: it takes 8 frames in 0.5 s.",
     )
