@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from backend.api.protocol import Clip, Learn
 from backend.api.settings import MotionToken
 from backend.families.profile import Profile
 from backend.families.unet3d import UNet3D
 from backend.media import clips
+from backend.media.variants import varied
 from backend.tasks.bases import open_base
 from backend.tasks.learn import build_method, given_absorber, settled
-from backend.tasks.prepare import may_be_slowed, read_slowed, read_source, slowed_notes, sources
+from backend.tasks.prepare import may_be_slowed, prepare, read_slowed, read_source, sources
 from tests.conftest import quiet_run
 
 EIGHT = Profile(name="eight", frames=8, fps=Fraction(8), width=16, height=16)
@@ -83,6 +85,15 @@ def test_a_token_learns_each_clip_slowed_under_its_words(toy_base, counted, tmp_
         ("clips", "a wall doing the pll"),
         ("slowed", "a wall doing the pll slowly"),
     ]
-    assert slowed_notes(request, family) == (
-        "7-12.mp4 was not learned at half its speed: it takes 8 frames in 0.5 s.",
-    )
+    run = quiet_run(tmp_path)
+    run.folder.mkdir()
+    prepared = prepare(request, method, family, run)
+    slow = family.encode(varied(read_slowed(clip, family, (32, 32)), 1, (16, 16), 0)[0])
+    assert torch.equal(prepared.slowed[0].latents[:1], slow)
+    assert not torch.equal(prepared.examples[0].latents[:1], slow)
+    assert prepared.notes[-1:] == ("7-12.mp4 was not learned at half its speed: it takes 8 frames in 0.5 s.",)
+    family.profile = replace(
+        family.profile, fps=Fraction(4)
+    )  # then the second clip has enough, and is read anew
+    assert len(prepare(request, method, family, run).slowed) == 1
+    assert prepare(request, method, family, run).digest != prepared.digest
