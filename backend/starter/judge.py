@@ -88,7 +88,7 @@ def _ground(name: str, size: int) -> torch.Tensor:
 def _palette(name: str, size: int) -> torch.Tensor:
     """The background's colours (N, 3), without near doubles."""
     levels = (_ground(name, size).permute(0, 2, 3, 1).reshape(-1, 3) * 24).round().long()
-    # As one number each: rows compared as rows take a hundred times as long.
+    # As one number each: rows compared as rows take many times as long.
     found = torch.unique(levels @ torch.tensor([625, 25, 1]))
     return torch.stack((found // 625, found // 25 % 25, found % 25), dim=1) / 24
 

@@ -52,7 +52,7 @@ CASES = {
     "motion token, sampled": Case(
         MotionToken(variants=1, regularization="sampled clips", regular_count=2, learn_token=True, **FAST)
     ),
-    "motion token and who": Case(MotionToken(variants=1, rank=4, **FAST), ("stills",), outputs=2),
+    "motion token and who": Case(MotionToken(variants=1, rank=4, slowed=0.5, **FAST), ("stills",), outputs=2),
 }
 
 
