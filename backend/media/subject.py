@@ -71,17 +71,25 @@ def find_subject(frames: Frames, moves: npt.NDArray[np.float64] | None = None) -
 
 def still_ground(frames: Frames) -> Frames:
     """What a still camera's subject goes before (H, W, 3): without it, wherever some frame shows that."""
+    return still_layers(frames)[0]
+
+
+def still_layers(frames: Frames) -> tuple[Frames, Mask]:
+    """The ground of a still camera (H, W, 3), and where its subject and the soft rim of that may be in each
+    frame (F, H, W): nowhere when nothing moves."""
     masks = _masks_of(frames, None)
+    around: Mask = np.zeros(frames.shape[:3], bool)
     ground: Array = np.median(frames, axis=0).astype(np.float32)
     if masks is not None:
         height, width = frames.shape[1:3]
-        around = np.ones((2 * (height // 32) + 1,) * 2, np.uint8)  # outlines are soft
-        covered = [cv2.dilate(cv2.resize(m.astype(np.uint8), (width, height)), around) for m in masks]
-        behind: Mask = np.stack(covered) == 0
-        known: Mask = np.logical_or.reduce(behind, axis=0)[..., None]
-        ground = np.where(known, _median_where(frames.astype(np.float32), behind), ground)
+        rim = np.ones((2 * (height // 32) + 1,) * 2, np.uint8)
+        around = np.stack(
+            [cv2.dilate(cv2.resize(m.astype(np.uint8), (width, height)), rim) > 0 for m in masks]
+        )
+        known: Mask = ~np.logical_and.reduce(around, axis=0)[..., None]
+        ground = np.where(known, _median_where(frames.astype(np.float32), ~around), ground)
     still: Frames = ground.round().astype(np.uint8)
-    return still
+    return still, around
 
 
 def _masks_of(frames: Frames, moves: npt.NDArray[np.float64] | None) -> Mask | None:

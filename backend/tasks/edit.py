@@ -9,10 +9,11 @@ import numpy as np
 from backend.api.protocol import Edit
 from backend.diffusion.sampling import follow_source
 from backend.tasks.bases import Acting, load_looks, load_motions, open_base
+from backend.tasks.compositing import Noise
 from backend.tasks.finish import second_base
 from backend.tasks.following import inverted_latent
 from backend.tasks.generate import check_output, notes_on, write_results
-from backend.tasks.making import Noise, clip_noise, making, native
+from backend.tasks.making import clip_noise, making, native
 from backend.tasks.run import Result, Run
 
 
@@ -33,8 +34,10 @@ def edit(request: Edit, run: Run) -> Result:
     def made() -> Generator[np.ndarray[Any, Any]]:
         with makes.ready as make:
             for i in range(request.count):
-                noise = follow_source(inverted, clip_noise(family, s, request.seed + i), request.follow)
-                yield make(Noise.same(noise), "")
+                plain = clip_noise(family, s, request.seed + i)
+                noise = follow_source(inverted, plain, request.follow)
+                # What moves in the strip would be added twice if further motions' ways held it too.
+                yield make(Noise.same(noise)._replace(carrier=plain), "")
 
     outputs = write_results(request, made(), s, family, second, acted, run)
     return Result(outputs, notes_on(request, acted, makes))

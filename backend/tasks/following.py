@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from backend.api.presets import REFERENCE, Kind
+from backend.api.presets import REFERENCE
 from backend.api.protocol import Clip, Generate, per_frame
 from backend.diffusion.sampling import ddim_invert
 from backend.diffusion.stacking import presence
@@ -45,7 +45,7 @@ class Start(NamedTuple):
     """The clip of a motion that new clips start from."""
 
     clip: Clip
-    whose: Kind  # the motion is
+    motion: LoadedMotion
     follow: float  # as the request says, or as the motion recommends
     shares: Tensor  # (F, 1, 1), of the clip's latent at each frame: `follow`, as far as the motion is present
 
@@ -79,4 +79,4 @@ def followed(request: Generate, motions: Sequence[LoadedMotion], frames: int) ->
     motion = max(there, key=lambda m: (sum(map(abs, acts[m.asked])), m.hash, m.asked.path))
     follow = motion.preset.follow if request.follow is None else request.follow
     shares = follow * presence(acts[motion.asked]).square().view(-1, 1, 1)
-    return Start(Clip(path=str(Path(motion.asked.path) / REFERENCE)), motion.preset.kind, follow, shares)
+    return Start(Clip(path=str(Path(motion.asked.path) / REFERENCE)), motion, follow, shares)

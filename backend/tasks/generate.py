@@ -16,9 +16,10 @@ from backend.families.base import Family
 from backend.media import clips
 from backend.media.finishing import smoothed
 from backend.tasks.bases import Acting, LoadedMotion, load_looks, load_motions, open_base
+from backend.tasks.compositing import Noise
 from backend.tasks.finish import finished, second_base
 from backend.tasks.following import followed, inverted_latent
-from backend.tasks.making import Making, Native, Noise, clip_noise, making, native
+from backend.tasks.making import Making, Native, clip_noise, making, native
 from backend.tasks.prompted import unsaid
 from backend.tasks.run import Result, Run
 
@@ -32,7 +33,7 @@ def generate(request: Generate, run: Run) -> Result:
     start = followed(request, motions, s.frames)
     size = (s.width, s.height)
     second = second_base(request, size, family, run)
-    makes = making(request, s, family, motions, looks, run)
+    makes = making(request, s, family, motions, looks, run, start.motion if start else None)
     inverted = inverted_latent(family, start.clip, s.frames, size, s.steps, run) if start else None
     acted: list[Acting] = [*motions, *looks]
 
@@ -44,7 +45,7 @@ def generate(request: Generate, run: Run) -> Result:
                 noise = Noise.same(plain)
                 if start and inverted is not None:
                     led = follow_source(inverted, plain, start.shares.to(plain))
-                    noise = Noise.led(plain, led, start.whose)
+                    noise = Noise.led(plain, led, start.motion.preset.kind)
                 yield make(noise, which)
 
     request = replace(request, follow=start.follow if start else 0.0)

@@ -8,7 +8,6 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from backend.api.presets import Kind
 from backend.api.settings import Method, MotionToken
 from backend.diffusion.sampling import Predict
 from backend.diffusion.stacking import presence
@@ -164,13 +163,11 @@ def read_own(
     guidance: float,
     motions: Sequence[LoadedMotion],
     strengths: Sequence[Sequence[float]],
-    whose: Kind,
+    own: Sequence[LoadedMotion],
 ) -> Prompted:
-    """As `read_prompt`, for a clip on which only the motions of `whose` kind act, and looks: without the
-    words of the others."""
+    """As `read_prompt`, for a clip on which only `own` motions act: without the words of the others."""
     prompt = with_token(prompt, [motion.preset.method for motion in motions])
-    acting = [motion.preset.kind in (whose, "style") for motion in motions]
-    own = [motion for motion, acts in zip(motions, acting, strict=True) if acts]
+    acting = [any(motion is one for one in own) for motion in motions]
     kept = [motion.preset.motion for motion in own]
     others = [motion.preset.motion for motion in motions if motion.preset.motion not in kept]
     prompt = without_words(others, prompt, but=kept)

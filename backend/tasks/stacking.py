@@ -1,10 +1,11 @@
-"""How motions and looks act in one prediction: added up in the weights, or a camera's and a subject's apart.
-
-The third way, a subject's clip filmed by a camera's move, takes two clips: `making.py`.
+"""Which motions and looks act where: in one prediction, added up or a camera's and a subject's apart, or each
+in a clip of its own (`compositing.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -15,10 +16,89 @@ from backend.diffusion.composing import Places, composed
 from backend.diffusion.sampling import Predict
 from backend.diffusion.stacking import Part, presence, stacked
 from backend.families.base import Family
-from backend.tasks.bases import LoadedMotion
-from backend.tasks.prompted import Apart, Prompted, away_from, guided, predicted
+from backend.tasks.bases import LoadedLooks, LoadedMotion, parts_of
+from backend.tasks.compositing import Layers, Predicts
+from backend.tasks.prompted import (
+    Apart,
+    Prompted,
+    away_from,
+    guided,
+    predicted,
+    read_apart,
+    read_own,
+    read_prompt,
+)
 
 Acts = Mapping[Kind, Sequence[Part]]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What acts on clips of so many frames under one prompt."""
+
+    family: Family
+    prompt: str
+    guidance: float
+    frames: int
+    balance: float
+    motions: Sequence[LoadedMotion]
+    looks: Sequence[LoadedLooks]
+
+    @cached_property
+    def _parts(self) -> list[Part]:
+        return parts_of([*self.motions, *self.looks], self.frames, self.balance)
+
+    @cached_property
+    def _strengths(self) -> list[Sequence[float]]:
+        return [part.strengths for part in self._parts[: len(self.motions)]]
+
+    def _of(self, whose: Kind) -> list[LoadedMotion]:
+        return [motion for motion in self.motions if motion.preset.kind == whose]
+
+    def _fading(self, whose: Kind) -> bool:
+        """Whether one of its motions is not wholly there all through the clip."""
+        of = zip(self.motions, self._strengths, strict=True)
+        return any(presence(s).min() < 1 for motion, s in of if motion.preset.kind == whose)
+
+    @cached_property
+    def fades(self) -> bool:
+        """Whether one fades of those that could act in clips of their own."""
+        cameras, subjects = self._of("camera"), self._of("subject")
+        return bool(subjects and len([*cameras, *subjects]) > 1) and (
+            self._fading("subject") or self._fading("camera")
+        )
+
+    def together(self, *, keep_apart: bool) -> Predicts:
+        """All of it in one prediction; `keep_apart`: motions of a camera and of a subject, where both act."""
+        asked = (self.family, self.prompt, self.guidance, self.motions)
+        if keep_apart and self._of("camera") and self._of("subject"):
+            said = read_apart(*asked, self._strengths)
+            return partial(apart, self.family, said, by_kind(self.motions, self._parts))
+        return partial(added, self.family, read_prompt(*asked, strengths=self._strengths), self._parts)
+
+    def layers(self, lead: LoadedMotion | None) -> Layers | None:
+        """Each camera's and subject's motion in its place among the clips that are put together; None where
+        there is nothing to put together, or what would have to be fades. The subject of `lead` is shown, if
+        it is one's, else that of the strongest motion."""
+        cameras, subjects = self._of("camera"), self._of("subject")
+        both = bool(cameras and subjects)
+        several = len(subjects) > 1 and not self._fading("subject")
+        if (both and apart_by(by_kind(self.motions, self._parts)).min() < 1) or not (both or several):
+            return None
+        acts = {id(motion): sum(map(abs, s)) for motion, s in zip(self.motions, self._strengths, strict=True)}
+        subjects.sort(key=lambda motion: (motion is not lead, -acts[id(motion)]))
+        return Layers(
+            camera=self._alone(cameras) if both else None,
+            subjects=[self._alone([motion]) for motion in subjects] if several else (),
+            subject=self._alone(subjects),
+            together=self.together(keep_apart=True),
+        )
+
+    def _alone(self, motions: Sequence[LoadedMotion]) -> Predicts:
+        """These without the others, with all looks."""
+        own = [m for m in self.motions if m.preset.kind == "style" or any(m is one for one in motions)]
+        said = read_own(self.family, self.prompt, self.guidance, self.motions, self._strengths, own)
+        return partial(added, self.family, said, parts_of([*own, *self.looks], self.frames, self.balance))
 
 
 def by_kind(motions: Sequence[LoadedMotion], parts: Sequence[Part]) -> Acts:

@@ -59,6 +59,20 @@ def pixels(path: str) -> np.ndarray:
 
 
 @pytest.fixture
+def written(monkeypatch) -> list[np.ndarray]:
+    """Clips as they are written, before eight bits become a movie."""
+    found: list[np.ndarray] = []
+    plain = clips.write
+
+    def write(path, frames, *args, **kwargs) -> None:
+        found.append(frames)
+        plain(path, frames, *args, **kwargs)
+
+    monkeypatch.setattr(clips, "write", write)
+    return found
+
+
+@pytest.fixture
 def camera(motions, tmp_path) -> Path:
     """The second motion as one of a camera."""
     folder = shutil.copytree(motions[1], tmp_path / "camera")

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from backend.api.protocol import Clip, Edit, Finish, Generate, Motion, Sampling
-from backend.media import clips
 from backend.media.filming import filmed
 from backend.media.motion import layer_fidelity
 from backend.starter import world
-from backend.tasks import making, perform
+from backend.tasks import compositing, making, perform
 from tests.conftest import quiet_run
 from tests.tasks.conftest import CPU, WORDS, curve, pixels
 
@@ -25,20 +24,6 @@ def both(motions, camera) -> tuple[Motion, Motion]:
     return Motion(path=str(motions[0])), Motion(path=str(camera))
 
 
-@pytest.fixture
-def written(monkeypatch) -> list[np.ndarray]:
-    """Clips as they are written, before eight bits become a movie."""
-    found: list[np.ndarray] = []
-    plain = clips.write
-
-    def write(path, frames, *args, **kwargs) -> None:
-        found.append(frames)
-        plain(path, frames, *args, **kwargs)
-
-    monkeypatch.setattr(clips, "write", write)
-    return found
-
-
 def moved_by(monkeypatch, move: np.ndarray | None) -> list[np.ndarray]:
     """What is asked for its camera's move, which is said to be `move`."""
     asked: list[np.ndarray] = []
@@ -47,7 +32,7 @@ def moved_by(monkeypatch, move: np.ndarray | None) -> list[np.ndarray]:
         asked.append(frames)
         return move
 
-    monkeypatch.setattr(making, "camera_move", camera_move)
+    monkeypatch.setattr(compositing, "camera_move", camera_move)
     return asked
 
 
@@ -76,11 +61,11 @@ def test_where_no_move_is_told_they_are_kept_apart_and_that_is_said(
         job="g", prompt="a red ball", out=str(tmp_path / "two.mp4"), base=str(toy_base), motions=both,
         sampling=FILMED, count=2, compute=CPU,
     )  # fmt: skip
-    said = tuple(f"clip {number} of 2: {making.NOT_FILMED}" for number in (1, 2))
+    said = tuple(f"clip {number} of 2: {compositing.NOT_FILMED}" for number in (1, 2))
     assert perform(request, quiet_run(tmp_path)).notes == said
     moved_by(monkeypatch, GOES)
     assert perform(request, quiet_run(tmp_path)).notes == ()
-    monkeypatch.setattr(making, "filmed", lambda scene, move: None)  # as of one that moves by itself
+    monkeypatch.setattr(compositing, "filmed", lambda scene, move: None)  # as of one that moves by itself
     assert perform(request, quiet_run(tmp_path)).notes == said
     assert np.array_equal(made(motions=both, sampling=FILMED), made(motions=both, sampling=APART))
 
@@ -106,7 +91,7 @@ def test_only_the_clip_of_the_motion_that_is_followed_starts_from_that(made, bot
     followed[whose] = replace(both[whose], strength=1.5)  # the strongest is followed
     asked = moved_by(monkeypatch, GOES)
     scenes: list[np.ndarray] = []
-    monkeypatch.setattr(making, "filmed", lambda scene, move: scenes.append(scene) or scene)
+    monkeypatch.setattr(compositing, "filmed", lambda scene, move: scenes.append(scene) or scene)
     made(prompt="a red ball", motions=tuple(followed), sampling=FILMED, follow=0.9)
     made(prompt="a red ball", motions=tuple(followed), sampling=FILMED, follow=0.0)
     led, plain = (scenes, asked) if whose == 0 else (asked, scenes)

@@ -197,8 +197,8 @@ def test_words_that_both_have_stay_where_the_prompt_says_them(base: UNet3D) -> N
     both = [loaded(base, ("turning around", {})) for _ in range(2)]
     both[0] = replace(both[0], preset=replace(both[0].preset, kind="camera"))
     said = "a star turning around before bricks"
-    for whose in ("camera", "subject"):
-        read = read_own(base, said, 3.0, both, [STEADY] * 2, whose)
+    for own in both:
+        read = read_own(base, said, 3.0, both, [STEADY] * 2, [own])
         assert torch.equal(read.text, base.embed([said]))
 
 

@@ -1,0 +1,120 @@
+"""One clip put together of several, each made with a motion of its own: compositing.
+
+Filmed, a stack of motions keeps none of them from acting: what adding them up does on small bases
+(docs/log.md). Motions of a subject carry it along each other's ways (`media/carrying.py`), and the camera's
+move is laid over all of that (`media/filming.py`). What cannot be put together is made in one clip instead,
+and that is said.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from backend.api.presets import Kind
+from backend.diffusion.sampling import Predict
+from backend.media.carrying import carried, subject_way
+from backend.media.filming import camera_move, filmed
+
+Frames = np.ndarray[Any, Any]  # (F, H, W, 3) uint8 RGB
+Clip = Callable[[Predict, Tensor, str], Frames]  # what is predicted, noise, a note for the progress → a clip
+Predicts = Callable[[], AbstractContextManager[Predict]]  # inside, what is predicted under all that acts
+
+NOT_FILMED = (
+    "The camera's motion makes no move that can be laid over the subject's clip: it tells none before this "
+    "ground, goes too far, or the clip moves by itself. The two were kept apart instead of filmed."
+)
+NOT_CARRIED = (
+    "The subject's motions could not be put together: one of them tells no way, or the ground behind the "
+    "subject is never seen. They were added up in one clip."
+)
+
+
+class Noise(NamedTuple):
+    """What is denoised (1, C, F, h, w): in one clip, or in each of those that are put together."""
+
+    together: Tensor
+    camera: Tensor
+    subject: Tensor  # the clip that is shown
+    carrier: Tensor  # those of further motions of the subject, of which only its way is taken
+
+    @classmethod
+    def same(cls, noise: Tensor) -> "Noise":
+        return cls(noise, noise, noise, noise)
+
+    @classmethod
+    def led(cls, noise: Tensor, led: Tensor, whose: Kind) -> "Noise":
+        """Where the motion of `whose` kind has its clip followed, no clip of another's starts from that."""
+        return cls(led, *(led if whose == kind else noise for kind in ("camera", "subject")), noise)
+
+
+Make = Callable[[Noise, str], Frames]  # noise, a note for the progress → a clip
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What acts in each of the clips."""
+
+    camera: Predicts | None  # None where no camera's motion is laid over the rest
+    subjects: Sequence[Predicts]  # each of its motions alone, the one that is shown first; or none
+    subject: Predicts  # all of the subject's motions
+    together: Predicts  # all motions
+
+
+@contextmanager
+def held(acts: AbstractContextManager[Predict], clip: Clip) -> Iterator[Make]:
+    """No layers: everything acts in one clip, as long as the block lasts."""
+    with acts as predict:
+        yield lambda noise, note: clip(predict, noise.together, note)
+
+
+@contextmanager
+def composite(layers: Layers, clip: Clip, notes: list[str]) -> Iterator[Make]:
+    """Clips from layers, for as long as the block lasts; `notes` get what could not be put together."""
+
+    def make(noise: Noise, note: str) -> Frames:
+        def made(acts: Predicts, start: Tensor, of: str = "") -> Frames:
+            with acts() as predict:
+                return clip(predict, start, ", ".join(filter(None, [note, of])))
+
+        def say(what: str) -> None:
+            notes.append(f"{note}: {what}".removeprefix(": "))
+
+        if layers.camera is None:
+            return _scene(layers, noise, made, say)
+        move = camera_move(made(layers.camera, noise.camera, "for the camera"))
+        if move is not None and (seen := filmed(_scene(layers, noise, made, say), move)) is not None:
+            return seen
+        say(NOT_FILMED)
+        return made(layers.together, noise.together)
+
+    yield make
+
+
+def _scene(layers: Layers, noise: Noise, made: Callable[..., Frames], say: Callable[[str], None]) -> Frames:
+    """The subject with all of its motions, before a still camera."""
+    if layers.subjects:
+        starts = [noise.subject, *[noise.carrier] * (len(layers.subjects) - 1)]
+        clips = [
+            made(acts, start, f"for motion {number} of the subject's {len(starts)}")
+            for number, (acts, start) in enumerate(zip(layers.subjects, starts, strict=True), 1)
+        ]
+        # Of clips that start from the same noise any may be shown: some hide too much of their ground.
+        shown = len(clips) if noise.subject is noise.carrier else 1
+        if (seen := _carried(clips, shown)) is not None:
+            return seen
+        say(NOT_CARRIED)
+    return made(layers.subject, noise.subject)
+
+
+def _carried(clips: Sequence[Frames], shown: int) -> Frames | None:
+    """The first of `shown` clips whose subject the others' ways carry."""
+    ways = [subject_way(clip) for clip in clips]
+    for number, scene in enumerate(clips[:shown]):
+        others = [way for other, way in enumerate(ways) if other != number and way is not None]
+        if len(others) == len(clips) - 1 and (seen := carried(scene, others)) is not None:
+            return seen
+    return None
