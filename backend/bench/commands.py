@@ -93,6 +93,25 @@ def stacked(
 
 
 @app.command()
+def subjects(
+    out: Annotated[Path, typer.Option(help="A folder: motions, clips, table, contact sheet.")] = Path(
+        "bench/subjects"
+    ),
+    base: str = "starter",
+    first: Annotated[str, typer.Option(help="A subject's, of the methods' table.")] = "circle",
+    second: Annotated[str, typer.Option(help="Another.")] = "bounce",
+    prompts: Annotated[int, typer.Option(min=1, max=3)] = 3,
+    seeds: Annotated[int, typer.Option(min=1)] = 2,
+    steps: Annotated[int | None, typer.Option(min=1, help="Learning steps, instead of the base's.")] = None,
+) -> None:
+    """Two motions of one subject, learned apart, in one clip. Goes on where it was stopped."""
+    from backend.api.library import default_library
+    from backend.bench.subjects import bench_subjects
+
+    typer.echo(bench_subjects(out, default_library(), base, (first, second), prompts, seeds, steps))
+
+
+@app.command()
 def token(
     out: Annotated[Path, typer.Option(help="A folder: motions, clips, table, contact sheet.")] = Path(
         "bench/token"

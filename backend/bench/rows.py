@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from backend.api.settings import CustomizeAVideo, Method, MotionDirector, MotionToken, Vmc
+from backend.errors import UserError
 from backend.starter.world import FIRST, Shot, caption, sample_shot, shows
 
 
@@ -92,6 +93,14 @@ TRIALS: tuple[Trial, ...] = (
 
 def trial_named(name: str) -> Trial:
     return next(trial for trial in TRIALS if trial.name == name)
+
+
+def subjects_trial(name: str) -> Trial:
+    """Raises UserError with the motions of subjects that there are."""
+    known = {trial.name: trial for trial in TRIALS if trial.shot.camera == "locked"}
+    if name not in known:
+        raise UserError(f"There is no subject's motion {name!r}.", f"Choose among {', '.join(known)}.")
+    return known[name]
 
 
 def prompts_for(trial: Trial, count: int) -> list[Shot]:

@@ -30,15 +30,26 @@ from backend.tasks.run import Run
 
 SUBJECT = trial_named("circle")
 CAMERA = Trial("pan", Shot(subject="heart", colour="purple", background="checkered floor", camera="pan left"))
-# Which motions act, how strongly, and how together. The base may know a pan by words: what words alone do
-# stands beside.
-WAYS: dict[str, tuple[float, float, Stacking]] = {
-    "words": (0.0, 0.0, "added"),
-    "subject": (1.0, 0.0, "added"),
-    "camera": (0.0, 1.0, "added"),
-    "both, added": (1.0, 1.0, "added"),
-    "both, apart": (1.0, 1.0, "apart"),
-    "both, filmed": (1.0, 1.0, "filmed"),
+
+
+class Way(NamedTuple):
+    """How strongly each of two motions acts, and how together."""
+
+    first: float
+    second: float
+    stacking: Stacking = "added"
+    balance: float = 0.0
+
+
+# The base may know a pan by words: what words alone do stands beside.
+WAYS = {
+    "words": Way(0.0, 0.0),
+    "subject": Way(1.0, 0.0),
+    "camera": Way(0.0, 1.0),
+    "both, added": Way(1.0, 1.0),
+    "both, balanced": Way(1.0, 1.0, balance=1.0),
+    "both, apart": Way(1.0, 1.0, "apart"),
+    "both, filmed": Way(1.0, 1.0, "filmed"),
 }
 FOLLOWED = 0.8
 # Other subjects, colours and grounds than the references'. On these grounds a camera is found at 64 pixels
@@ -74,7 +85,7 @@ def bench_stacked(
     run.folder.mkdir(parents=True, exist_ok=True)
     keep_to(out, base, steps=steps, shown_on=[caption(shot).looks for shot in SHOWN_ON])
     trials = (SUBJECT, CAMERA)
-    motions = [_learned(trial, out, base, steps, run) for trial in trials]
+    motions = [learned(trial, out, base, steps, run) for trial in trials]
     references = [at_base_rate(write_reference(out / "references", trial, 0)) for trial in trials]
     shown = [(f"reference: {t.name}", r) for t, r in zip(trials, references, strict=True)]
     found: dict[str, list[Followed]] = {way: [] for way in (*WAYS, "ceiling")}
@@ -83,24 +94,19 @@ def bench_stacked(
         filmed = at_base_rate(write_reference(out / "references", truth, 0))
         found["ceiling"].append(_followed(references, filmed, shot))
         for seed, way in product(range(seeds), WAYS):
+            words = [words_of(trial)[1] for trial in trials] if way == "words" else []
             path = out / f"{number}-{seed}-{way}.mp4"
-            if not path.exists():
-                *strengths, stacking = WAYS[way]
-                acting = [Motion(path=str(m), strength=s) for m, s in zip(motions, strengths, strict=True)]
-                words = [words_of(trial)[1] for trial in trials] if way == "words" else []
-                perform(Generate(job="bench", prompt=" ".join([caption(shot).looks, *words]), out=str(path),
-                                 base=base, seed=seed, motions=tuple(m for m in acting if m.strength),
-                                 sampling=Sampling(stacking=stacking)),
-                        run)  # fmt: skip
-            made = at_base_rate(path)
+            made = made_once(
+                path, " ".join([caption(shot).looks, *words]), WAYS[way], motions, base, seed, run
+            )
             found[way].append(_followed(references, made, shot))
             shown += [(f"{caption(shot).looks}: {way}", made)] if seed == 0 else []
     contact_sheet(shown, out / "stacked.png")
     return _written(out, found)
 
 
-def _learned(trial: Trial, out: Path, base: str, steps: int | None, run: Run) -> Path:
-    """The motion of one clip, by the default method."""
+def learned(trial: Trial, out: Path, base: str, steps: int | None, run: Run) -> Path:
+    """The motion of one clip, by the default method; learned once."""
     folder = out / trial.name
     if not folder.exists():
         looks, motion = words_of(trial)
@@ -108,6 +114,18 @@ def _learned(trial: Trial, out: Path, base: str, steps: int | None, run: Run) ->
         perform(Learn(job="bench", clips=(clip,), motion=motion, out=str(folder), base=base,
                       steps=steps, checkpoints=1), run)  # fmt: skip
     return folder
+
+
+def made_once(
+    path: Path, prompt: str, way: Way, motions: Sequence[Path], base: str, seed: int, run: Run
+) -> Frames:
+    """The clip at `path`, made with two motions that act that way unless it is there."""
+    if not path.exists():
+        acting = [Motion(path=str(m), strength=s) for m, s in zip(motions, way[:2], strict=True) if s]
+        perform(Generate(job="bench", prompt=prompt, out=str(path), base=base, seed=seed,
+                         motions=tuple(acting), balance=way.balance,
+                         sampling=Sampling(stacking=way.stacking)), run)  # fmt: skip
+    return at_base_rate(path)
 
 
 def _followed(references: Sequence[Frames], made: Frames, shot: Shot) -> Followed:

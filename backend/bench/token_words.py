@@ -20,8 +20,7 @@ from backend.api.settings import MotionToken
 from backend.bench.intervals import mean_of
 from backend.bench.measures import Frames
 from backend.bench.methods import at_base_rate, keep_to, known_clips, movie, varied
-from backend.bench.rows import TRIALS, Trial, V
-from backend.errors import UserError
+from backend.bench.rows import Trial, V, subjects_trial
 from backend.media.sheets import contact_sheet
 from backend.starter.judge import judge, path_cosine, subject_mask
 from backend.starter.silhouettes import way
@@ -85,7 +84,7 @@ def bench_token(
     """Learn V* both ways and make clips for each kind of prompt; write and return the table."""
     run = Run(out / "job", library, lambda *_: None, lambda *_: None, lambda: "")
     run.folder.mkdir(parents=True, exist_ok=True)
-    trial = _trial(motion)
+    trial = subjects_trial(motion)
     lessons = [asdict(lesson) | {"counts": list(lesson.counts)} for lesson in LESSONS.values()]
     shown_on = [caption(shot).looks for shot in SHOWN_ON]
     keep_to(out, base, steps=steps, motion=motion, lessons=lessons, shown_on=shown_on)
@@ -105,14 +104,6 @@ def bench_token(
                 shown += [(f"{name}: {prompt}", made)] if seed == 0 else []
     contact_sheet(shown, out / "token.png")
     return _written(out, found)
-
-
-def _trial(motion: str) -> Trial:
-    """Raises UserError with the motions of subjects that there are."""
-    known = {trial.name: trial for trial in TRIALS if trial.shot.camera == "locked"}
-    if motion not in known:
-        raise UserError(f"There is no subject's motion {motion!r}.", f"Choose among {', '.join(known)}.")
-    return known[motion]
 
 
 def truths(trial: Trial, asked: Asked, prompts: int) -> Iterator[Shot]:

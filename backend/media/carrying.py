@@ -25,7 +25,7 @@ from backend.media.camera import camera_path
 from backend.media.filming import STILL
 from backend.media.motion import extents_of, movement
 from backend.media.outline import filled
-from backend.media.subject import Subject, find_subject, still_layers
+from backend.media.subject import Subject, find_subject, rim_of, still_layers
 
 Frames = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float64]
@@ -33,10 +33,9 @@ Mask = npt.NDArray[np.bool_]
 
 LEAST = 0.04  # of the frame: a subject that goes and grows by less stands still, and tells no way
 GROWS = 1.5  # times: a size that changes by less is what measuring and small bases add, and would pulse
-HIDDEN = 0.02  # of the frame: what the subject always covers is guessed up to this, and more would show
+HIDDEN = 0.03  # of the frame: what the subject always covers is guessed up to this, and more would show
 OTHERS = 0.01  # of the frame: what differs there from the ground, but is not the subject, would be lost
 OTHER = 25.0  # a difference in Lab that no ground's wavering is
-TOLD = 0.5  # of the frames must tell where the subject is
 HALF = 0.55  # of its size: how far a subject reaches from its centre, about (0.56 for a disc, 0.5 for a box)
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 SHRUNK = 0.5  # of its size: a way with less room than that leaves the frame
@@ -55,7 +54,7 @@ class Way:
 def subject_way(frames: Frames) -> Way | None:
     """The way of a clip's subject before its background; None where none is told or it stands still."""
     found = movement(frames).before
-    if not found.moves or found.told.mean() < TOLD:
+    if not found.moves:
         return None
     middle = (found.centres.min(axis=0) + found.centres.max(axis=0)) / 2
     sizes = _evened(np.log(found.sizes))
@@ -83,20 +82,26 @@ def carried(scene: Frames, ways: Sequence[Way]) -> Frames | None:
     if max(extents_of(camera_path(scene))) > STILL:
         return None
     own = find_subject(scene)
-    if not own.moves or own.told.mean() < TOLD:
+    if not own.moves:
         return None
     ground, around = still_layers(scene)
-    hidden = np.logical_and.reduce(around, axis=0)
-    ground = cv2.inpaint(ground, hidden.astype(np.uint8), 2, cv2.INPAINT_TELEA)
-    difference = np.linalg.norm(np.stack([_lab(frame) for frame in scene]) - _lab(ground), axis=-1)
+    hidden, difference = _hidden(around), _difference(scene, ground)
     if hidden.mean() > HIDDEN or _others(difference, around) > OTHERS:
         return None
+    ground = cv2.inpaint(ground, hidden, 2, cv2.INPAINT_TELEA)
+    shares = _shares(difference, around)
     offsets = np.sum([way.offsets for way in ways], axis=0)
     scales = np.prod([way.scales for way in ways], axis=0)
     offsets = _in_frame(own.centres + offsets, own.sizes * scales) - own.centres
     moves = _matrices(own, offsets, scales, scene.shape)
-    shares = _shares(difference, around)
     return np.stack([_laid(*one, ground) for one in zip(scene, shares, moves, strict=True)])
+
+
+def _hidden(around: Mask) -> Frames:
+    """1 at the places (H, W) that the subject itself, not its rim alone, covers in every frame."""
+    rim = rim_of(around.shape[1])
+    hidden: Frames = np.min([cv2.erode(frame.astype(np.uint8), rim) for frame in around], axis=0)
+    return hidden
 
 
 def _others(difference: Array, around: Mask) -> float:
@@ -152,9 +157,11 @@ def _whole(share: Array) -> Array:
     return whole
 
 
-def _lab(picture: Frames) -> npt.NDArray[np.float32]:
-    lab: npt.NDArray[np.float32] = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return lab
+def _difference(frames: Frames, ground: Frames) -> Array:
+    """How far each pixel (F, H, W) is from the ground, in Lab."""
+    first, *rest = (cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for p in (ground, *frames))
+    difference: Array = np.linalg.norm(np.stack(rest) - first, axis=-1)
+    return difference
 
 
 def _laid(frame: Frames, share: npt.NDArray[np.float32], move: Array, ground: Frames) -> Frames:

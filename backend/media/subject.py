@@ -82,14 +82,18 @@ def still_layers(frames: Frames) -> tuple[Frames, Mask]:
     ground: Array = np.median(frames, axis=0).astype(np.float32)
     if masks is not None:
         height, width = frames.shape[1:3]
-        rim = np.ones((2 * (height // 32) + 1,) * 2, np.uint8)
-        around = np.stack(
-            [cv2.dilate(cv2.resize(m.astype(np.uint8), (width, height)), rim) > 0 for m in masks]
-        )
+        rim = rim_of(height)
+        sized = [cv2.resize(mask.astype(np.uint8), (width, height)) for mask in masks]
+        around = np.stack([cv2.dilate(mask, rim) > 0 for mask in sized])
         known: Mask = ~np.logical_and.reduce(around, axis=0)[..., None]
         ground = np.where(known, _median_where(frames.astype(np.float32), ~around), ground)
     still: Frames = ground.round().astype(np.uint8)
     return still, around
+
+
+def rim_of(height: int) -> npt.NDArray[np.uint8]:
+    """What an outline's soft rim reaches around it, in frames of that height: a square of ones."""
+    return np.ones((2 * (height // 32) + 1,) * 2, np.uint8)
 
 
 def _masks_of(frames: Frames, moves: npt.NDArray[np.float64] | None) -> Mask | None:

@@ -47,6 +47,7 @@ PROFILE = {
         "MotionToken": {
             "learning_rate": 1e-3,
             "caption": "whole",
+            "slowed": 0.3,  # it is to go with "slowly", which this base does not do to a new motion by itself
             "steps": {"draft": 200, "normal": 400, "best": 1500},
         },
     },

@@ -25,8 +25,8 @@ def test_it_learns_two_motions_and_says_how_closely_each_is_followed(toy_base: P
     command = ["bench", "stacked", "--out", str(tmp_path), "--base", str(toy_base), "--prompts", "1"]
     command += ["--seeds", "1", "--steps", "1"]
     said = CliRunner().invoke(app, command, catch_exceptions=False).output
-    rows = [line.split(" | ")[0].removeprefix("| ") for line in said.splitlines()[2:9]]
-    both = [f"both, {how}" for how in ("added", "apart", "filmed")]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in said.splitlines()[2:10]]
+    both = [f"both, {how}" for how in ("added", "balanced", "apart", "filmed")]
     assert rows == ["words", "subject", "camera", *both, "ceiling"]
     assert (tmp_path / "stacked.md").read_text() in said
     assert (tmp_path / "stacked.png").stat().st_size > 1000
@@ -36,9 +36,10 @@ def test_it_learns_two_motions_and_says_how_closely_each_is_followed(toy_base: P
     assert figures["ceiling"]["both"]["mean"] == 1, "on this ground the measure finds both"
     assert figures["ceiling"]["both judged"]["mean"] == 1, "and so does the judge"
     assert figures["subject"]["judged"]["mean"] == 0
-    ways = ("words", "camera", "both, added", "both, filmed")
+    ways = ("words", "camera", "both, added", "both, balanced", "both, filmed")
     asked = {way: json.loads((tmp_path / f"0-0-{way}.mp4.json").read_text()) for way in ways}
     assert asked["both, added"]["request"]["sampling"]["stacking"] == "added"
+    assert [asked[f"both, {how}"]["request"]["balance"] for how in ("added", "balanced")] == [0, 1]
     assert asked["both, filmed"]["request"]["sampling"]["stacking"] == "filmed"
     acted = [(Path(m["path"]).name, m["strength"]) for m in asked["camera"]["request"]["motions"]]
     assert acted == [("pan", 1.0)]
