@@ -16,8 +16,9 @@ one clip of D^m and one of D^r, so that both weigh the same whatever their numbe
 the base's own, ε or v; for stills temporal layers are bypassed, where the paper lets the one frame through;
 their timesteps are even; augmentation is a crop and a change of colour, never a mirror image, which would be
 another motion; it does not stop by itself when copying begins. Who is seen is kept beside the motion.
-If asked for, a share of the steps with clips takes one at half its speed, under "… slowly" (Step.slowed): the
-paper's base knows what that does to a new motion, a small one has to be shown.
+If asked for, as the starter's profile does, a share of the steps with clips takes one at half its speed,
+under "… slowly" (Step.slowed): the paper's base knows what that does to a new motion, a small one has to be
+shown.
 Differs from the authors' code: nothing known, none was released.
 """
 

@@ -179,10 +179,11 @@ def tempo_notes(request: Learn, family: Family) -> tuple[str, ...]:
 
 
 def slowed_notes(request: Learn, family: Family) -> tuple[str, ...]:
-    """Which clips are not learned at half their speed, though that was asked for."""
+    """Which clips are not learned at half their speed too, though the settings say so."""
     least, seconds = frames_to_slow(family.profile), float(family.profile.frames / family.profile.fps)
     return tuple(
-        f"{Path(clip.path).name} was not learned at half its speed: it takes {least} frames in {seconds:g} s."
+        f"“slowly” may not act beside the motion: {Path(clip.path).name} was not learned at half its speed, "
+        f"which takes {least} frames in {seconds:g} s."
         for clip in request.clips
         if not may_be_slowed(clip, family.profile)
     )

@@ -91,6 +91,9 @@ def test_a_token_learns_each_clip_slowed_under_its_words(toy_base, counted, tmp_
     slow = family.encode(varied(read_slowed(clip, family, (32, 32)), 1, (16, 16), 0)[0])
     assert torch.equal(prepared.slowed[0].latents[:1], slow)
     assert not torch.equal(prepared.examples[0].latents[:1], slow)
-    assert prepared.notes[-1:] == ("7-12.mp4 was not learned at half its speed: it takes 8 frames in 0.5 s.",)
+    assert prepared.notes[-1:] == (
+        "“slowly” may not act beside the motion: 7-12.mp4 was not learned at half its speed, which takes "
+        "8 frames in 0.5 s.",
+    )
     family.profile = replace(family.profile, fps=Fraction(4))  # what was kept is of another rate
     assert prepare(request, method, family, run).digest != prepared.digest
