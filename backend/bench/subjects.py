@@ -21,6 +21,7 @@ from backend.bench.measures import Frames
 from backend.bench.methods import at_base_rate, keep_to, write_reference
 from backend.bench.rows import subjects_trial
 from backend.bench.stacked import FOLLOWED, SHOWN_ON, Way, learned, made_once
+from backend.errors import UserError
 from backend.media.carrying import carried, subject_way
 from backend.media.motion import common_steps, motion_signal, signal_fidelity
 from backend.media.sheets import contact_sheet
@@ -48,8 +49,11 @@ class Seen(NamedTuple):
 def bench_subjects(
     out: Path, library: Path, base: str, names: tuple[str, str], prompts: int, seeds: int, steps: int | None
 ) -> str:
-    """Learn both, make clips each way; write and return the table. `out` is a folder."""
+    """Learn both, make clips each way; write and return the table. `out` is a folder. Raises UserError for
+    what no subject does, and for one motion twice."""
     trials = [subjects_trial(name) for name in names]
+    if names[0] == names[1]:
+        raise UserError("A motion is not stacked with itself here.", "Choose two motions.")
     run = Run(out / "job", library, lambda *_: None, lambda *_: None, lambda: "")
     run.folder.mkdir(parents=True, exist_ok=True)
     looks = [caption(shot).looks for shot in SHOWN_ON]

@@ -7,8 +7,8 @@ other clips' subjects are, so that the ways add up. Layers, as in Wang and Adels
 with Layers, 1994); nothing here is from the four papers of the methods.
 
 A way is measured on the subject as a whole (`find_subject`): its place and, where it plainly grows or
-shrinks, its size. How it turns or changes its shape is not carried over. What the edge of its own clip cuts
-off of the subject stays cut off.
+shrinks, its size. How it turns or changes its shape is not carried over. Where the edge of its own clip cuts
+a little off the subject that stays cut off; a clip that loses sight of it is not shown.
 
 Shapes: F frames, H height, W width; clips (F, H, W, 3) uint8 RGB; places (…, 2) as fractions of the frame's
 width and height, x right, y down.
@@ -16,31 +16,34 @@ width and height, x right, y down.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.camera import camera_path
 from backend.media.filming import STILL
 from backend.media.motion import extents_of, movement
 from backend.media.outline import filled
-from backend.media.subject import Subject, find_subject, rim_of, still_layers
+from backend.media.subject import Subject, rim_of, still_layers
 
 Frames = npt.NDArray[np.uint8]
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-LEAST = 0.04  # of the frame: a subject that goes and grows by less stands still, and tells no way
+LEAST = 0.04  # of the frame: a subject that goes less far and does not grow stands still, and tells no way
 GROWS = 1.5  # times: a size that changes by less is what measuring and small bases add, and would pulse
+LARGEST = 0.7  # root of a frame's share: no subject grows beyond that, unless it is as large already
+TOLD = 0.7  # of the frames: a subject that is told in some, but in fewer than this, leaves the frame
+LOST = 0.5  # of what is seen of it in the next frame: where less is, the clip has lost sight of its subject
 HIDDEN = 0.03  # of the frame: what the subject always covers is guessed up to this, and more would show
 OTHERS = 0.01  # of the frame: what differs there from the ground, but is not the subject, would be lost
 OTHER = 25.0  # a difference in Lab that no ground's wavering is
-HALF = 0.55  # of its size: how far a subject reaches from its centre, about (0.56 for a disc, 0.5 for a box)
-CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 SHRUNK = 0.5  # of its size: a way with less room than that leaves the frame
-FAINT = 4.0  # a difference from the ground, in Lab, up to which a pixel is ground …
-PLAIN = 10.0  # … and from which on it is the subject; more where the ground wavers
+PLAIN = 10.0  # a difference from the ground, in Lab, from which on a pixel is wholly the subject's …
+WAVERS = 1.5  # … at least this many times what the ground differs from itself there
+PIECE = 0.1  # of a subject's largest piece: smaller ones are specks of ground
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,10 @@ class Way:
 
 
 def subject_way(frames: Frames) -> Way | None:
-    """The way of a clip's subject before its background; None where none is told or it stands still."""
+    """The way of a clip's subject before its background; None where it stands still, is not seen, or leaves
+    the frame for more than a moment."""
     found = movement(frames).before
-    if not found.moves:
+    if not found.moves or 0 < found.told.mean() < TOLD:
         return None
     middle = (found.centres.min(axis=0) + found.centres.max(axis=0)) / 2
     sizes = _evened(np.log(found.sizes))
@@ -65,35 +69,37 @@ def subject_way(frames: Frames) -> Way | None:
     return Way((found.centres - middle).astype(np.float64), scales.astype(np.float64))
 
 
-def _evened(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _evened(values: Array) -> Array:
     """Each of (F,) between itself and its neighbours."""
     before, after = np.r_[values[:1], values[:-1]], np.r_[values[1:], values[-1:]]
-    evened: npt.NDArray[np.float32] = (before + 2 * values + after) / 4
+    evened: Array = (before + 2 * values + after) / 4
     return evened
 
 
 def carried(scene: Frames, ways: Sequence[Way]) -> Frames | None:
     """The scene with its subject's way and those of `ways` added up.
 
-    None where the scene's camera moves, its subject cannot be told or is not alone, or so much of the ground
+    None where the scene's camera moves, its subject is lost sight of or not alone, or so much of the ground
     is never seen that it would be missed. Each adds how it goes, not where: the sum is laid into the frame,
     and made smaller where it has no room.
     """
-    if max(extents_of(camera_path(scene))) > STILL:
-        return None
-    own = find_subject(scene)
-    if not own.moves:
+    found = movement(scene)
+    own = found.subject
+    if max(extents_of(found.camera)) > STILL or not own.moves:
         return None
     ground, around = still_layers(scene)
     hidden, difference = _hidden(around), _difference(scene, ground)
     if hidden.mean() > HIDDEN or _others(difference, around) > OTHERS:
         return None
-    ground = cv2.inpaint(ground, hidden, 2, cv2.INPAINT_TELEA)
     shares = _shares(difference, around)
-    offsets = np.sum([way.offsets for way in ways], axis=0)
+    if _is_lost(shares):
+        return None
     scales = np.prod([way.scales for way in ways], axis=0)
-    offsets = _in_frame(own.centres + offsets, own.sizes * scales) - own.centres
+    scales = np.minimum(scales, np.maximum(1, LARGEST / own.sizes))
+    sums = own.centres + np.sum([way.offsets for way in ways], axis=0)
+    offsets = _in_frame(sums, _reaches(shares, own.centres, scales)) - own.centres
     moves = _matrices(own, offsets, scales, scene.shape)
+    ground = cv2.inpaint(ground, hidden, 2, cv2.INPAINT_TELEA)
     return np.stack([_laid(*one, ground) for one in zip(scene, shares, moves, strict=True)])
 
 
@@ -110,17 +116,38 @@ def _others(difference: Array, around: Mask) -> float:
     return float(np.median([cv2.morphologyEx(frame, cv2.MORPH_OPEN, CROSS).mean() for frame in plain]))
 
 
-def _in_frame(places: Array, sizes: Array) -> Array:
+def _is_lost(shares: Array) -> bool:
+    """Whether much less is seen of the subject in one frame than in the next, or in none anything."""
+    areas = shares.sum(axis=(1, 2))
+    less, more = np.minimum(areas[:-1], areas[1:]), np.maximum(areas[:-1], areas[1:])
+    return bool((less < LOST * more).any() or not areas.any())
+
+
+def _reaches(shares: Array, centres: Array, scales: Array) -> tuple[Array, Array]:
+    """How far the subject reaches from its centre: left and up (F, 2), right and down (F, 2)."""
+    size = np.array([shares.shape[2], shares.shape[1]])
+    bounds = []
+    for share in shares:
+        points = np.argwhere(share > 0.5)[:, ::-1]
+        bounds.append((points.min(axis=0) / size, (points.max(axis=0) + 1) / size))
+    low, high = np.stack(bounds, axis=1)
+    return (centres - low) * scales[:, None], (high - centres) * scales[:, None]
+
+
+def _in_frame(places: Array, reaches: tuple[Array, Array]) -> Array:
     """A whole way (F, 2) inside the frame: smaller in all, to SHRUNK at most, if it does not fit into it, and
     shifted as little as may be."""
-    reach = HALF * sizes[:, None]
-    goes = np.ptp(places, axis=0).max()
-    over = max(1.0, float(((places + reach).max(axis=0) - (places - reach).min(axis=0)).max()))
+
+    def bounds(of: Array) -> tuple[Array, Array]:
+        return (of - reaches[0]).min(axis=0), (of + reaches[1]).max(axis=0)
+
+    low, high = bounds(places)
     middle = (places.min(axis=0) + places.max(axis=0)) / 2
-    places = middle + (places - middle) * max(SHRUNK, 1 - (over - 1) / goes)
-    low, high = (places - reach).min(axis=0), (places + reach).max(axis=0)
-    fits = high - low <= 1
-    shift = np.where(fits, np.maximum(0, -low) - np.maximum(0, high - 1), 0.5 - (low + high) / 2)
+    goes = np.ptp(places, axis=0)
+    fit = (goes - np.maximum(0, high - low - 1)) / np.maximum(goes, 1e-6)
+    places = middle + (places - middle) * max(SHRUNK, float(fit[high - low > 1].min(initial=1)))
+    low, high = bounds(places)
+    shift = np.where(high - low <= 1, np.maximum(0, -low) - np.maximum(0, high - 1), 0.5 - (low + high) / 2)
     within: Array = places + shift
     return within
 
@@ -134,26 +161,25 @@ def _matrices(own: Subject, offsets: Array, scales: Array, shape: tuple[int, ...
     return np.concatenate([turned, shifts[..., None]], axis=2)
 
 
-def _shares(difference: Array, around: Mask) -> npt.NDArray[np.float32]:
+def _shares(difference: Array, around: Mask) -> Array:
     """The subject's share of each pixel (F, H, W): by how far that is from the ground, more than the ground
     itself is at other times; and all of its inside."""
-    wavers = np.where(around, 0, difference).max(axis=0)
-    wavers = cv2.dilate(wavers, np.ones((3, 3), np.uint8))
-    faint, plain = np.maximum(FAINT, wavers), np.maximum(PLAIN, 1.5 * wavers)
-    shares = np.clip((difference - faint) / (plain - faint), 0, 1) * around
-    return np.stack([_whole(share) for share in shares]).astype(np.float32)
+    wavers = cv2.dilate(np.where(around, 0, difference).max(axis=0), np.ones((3, 3), np.uint8))
+    plain = np.maximum(PLAIN, WAVERS * wavers)
+    shares = np.clip((difference - wavers) / (plain - wavers), 0, 1) * around
+    return np.stack([_whole(share) for share in shares])
 
 
 def _whole(share: Array) -> Array:
-    """The largest piece of a frame's share (H, W), with its holes and a rim; specks of ground go."""
+    """The large pieces of a frame's share (H, W), with their holes and a rim; specks of ground go."""
     plain = cv2.morphologyEx((share > 0.5).astype(np.uint8), cv2.MORPH_OPEN, CROSS)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
-    if count < 2:
-        return np.zeros_like(share)
-    largest = labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
-    inside = filled(largest).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
+    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
+    areas[0] = 0  # what is no piece
+    large = np.flatnonzero((areas > 0) & (areas >= PIECE * areas.max()))
+    inside = filled(np.isin(labels, large)).astype(np.uint8)
     rim = cv2.dilate(inside, CROSS)
-    whole: Array = np.maximum(share * rim, cv2.erode(inside, CROSS))
+    whole: Array = np.maximum(share * rim, cv2.erode(inside, CROSS)).astype(np.float32)
     return whole
 
 
@@ -164,7 +190,7 @@ def _difference(frames: Frames, ground: Frames) -> Array:
     return difference
 
 
-def _laid(frame: Frames, share: npt.NDArray[np.float32], move: Array, ground: Frames) -> Frames:
+def _laid(frame: Frames, share: Array, move: Array, ground: Frames) -> Frames:
     """One frame's subject over the ground, elsewhere: all (H, W, 3), `share` (H, W)."""
     size = frame.shape[1], frame.shape[0]
     subject, covers = (cv2.warpAffine(one, move, size) for one in (frame * share[..., None], share))

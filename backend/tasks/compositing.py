@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from backend.api.presets import Kind
@@ -25,11 +26,11 @@ Predicts = Callable[[], AbstractContextManager[Predict]]  # inside, what is pred
 
 NOT_FILMED = (
     "The camera's motion makes no move that can be laid over the subject's clip: it tells none before this "
-    "ground, goes too far, or the clip moves by itself. The two were kept apart instead of filmed."
+    "ground, goes too far, or the clip moves by itself. Camera and subject were kept apart in one clip."
 )
 NOT_CARRIED = (
-    "The subject's motions could not be put together: one of them tells no way, or the ground behind the "
-    "subject is never seen. They were added up in one clip."
+    "The subject's motions could not be put together: one makes no way or loses sight of the subject, there "
+    "are several subjects, or the ground moves or is never seen behind them. They were added up."
 )
 
 
@@ -83,31 +84,37 @@ def composite(layers: Layers, clip: Clip, notes: list[str]) -> Iterator[Make]:
         def say(what: str) -> None:
             notes.append(f"{note}: {what}".removeprefix(": "))
 
-        if layers.camera is None:
-            return _scene(layers, noise, made, say)
-        move = camera_move(made(layers.camera, noise.camera, "for the camera"))
-        if move is not None and (seen := filmed(_scene(layers, noise, made, say), move)) is not None:
-            return seen
+        move = None
+        if layers.camera is not None:
+            move = camera_move(made(layers.camera, noise.camera, "for the camera"))
+        if layers.camera is None or move is not None:
+            seen, why = _scene(layers, noise, made)
+            if move is not None:
+                seen = filmed(seen, move)
+            if seen is not None:
+                if why:
+                    say(why)
+                return seen
         say(NOT_FILMED)
         return made(layers.together, noise.together)
 
     yield make
 
 
-def _scene(layers: Layers, noise: Noise, made: Callable[..., Frames], say: Callable[[str], None]) -> Frames:
-    """The subject with all of its motions, before a still camera."""
-    if layers.subjects:
-        starts = [noise.subject, *[noise.carrier] * (len(layers.subjects) - 1)]
-        clips = [
-            made(acts, start, f"for motion {number} of the subject's {len(starts)}")
-            for number, (acts, start) in enumerate(zip(layers.subjects, starts, strict=True), 1)
-        ]
-        # Of clips that start from the same noise any may be shown: some hide too much of their ground.
-        shown = len(clips) if noise.subject is noise.carrier else 1
-        if (seen := _carried(clips, shown)) is not None:
-            return seen
-        say(NOT_CARRIED)
-    return made(layers.subject, noise.subject)
+def _scene(layers: Layers, noise: Noise, made: Callable[..., Frames]) -> tuple[Frames, str]:
+    """The subject with all of its motions, before a still camera; and what is to be said of that."""
+    if not layers.subjects:
+        return made(layers.subject, noise.subject), ""
+    starts = [noise.subject, *[noise.carrier] * (len(layers.subjects) - 1)]
+    clips = [
+        made(acts, start, f"for motion {number} of the subject's {len(starts)}")
+        for number, (acts, start) in enumerate(zip(layers.subjects, starts, strict=True), 1)
+    ]
+    # Of clips that start from the same noise any may be shown: some hide too much of their ground.
+    shown = len(clips) if torch.equal(noise.subject, noise.carrier) else 1
+    if (seen := _carried(clips, shown)) is not None:
+        return seen, ""
+    return made(layers.subject, noise.subject), NOT_CARRIED
 
 
 def _carried(clips: Sequence[Frames], shown: int) -> Frames | None:

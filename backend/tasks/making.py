@@ -25,10 +25,6 @@ SECOND_PASS = (
     "The second pass lets all motions act at once, which can take apart what was filmed. "
     "Leave its model out to keep the clip as it was filmed."
 )
-FADING = (
-    "A motion that is not wholly there all through the clip cannot be filmed: it acts in one prediction with "
-    "the others."
-)
 
 
 @dataclass(frozen=True)
@@ -116,9 +112,7 @@ def making(
     def clip(predict: Predict, noise: Tensor, note: str) -> Frames:
         return make_clip(family, predict, noise, s, run, note)
 
-    filming = s.stacking == "filmed"
-    notes = [FADING] if filming and stack.fades else []
-    layers = stack.layers(lead) if filming else None
+    layers, notes = stack.layers(lead) if s.stacking == "filmed" else (None, [])
     if layers is None:
         return Making(held(stack.together(keep_apart=s.stacking != "added")(), clip), notes)
     notes += [SECOND_PASS] if request.finish.base.strip() else []

@@ -30,6 +30,14 @@ from backend.tasks.prompted import (
 )
 
 Acts = Mapping[Kind, Sequence[Part]]
+FADING = (
+    "Where a motion is below a strength of 0.25 for a part of the clip, or all of it, nothing is filmed: "
+    "camera and subject were kept apart in one clip."
+)
+FADING_SUBJECT = (
+    "Where a motion is below a strength of 0.25 for a part of the clip, or all of it, the subject's motions "
+    "are not put together from clips of their own: they were added up."
+)
 
 
 @dataclass(frozen=True)
@@ -55,18 +63,13 @@ class Stack:
     def _of(self, whose: Kind) -> list[LoadedMotion]:
         return [motion for motion in self.motions if motion.preset.kind == whose]
 
-    def _fading(self, whose: Kind) -> bool:
-        """Whether one of its motions is not wholly there all through the clip."""
-        of = zip(self.motions, self._strengths, strict=True)
-        return any(presence(s).min() < 1 for motion, s in of if motion.preset.kind == whose)
-
     @cached_property
-    def fades(self) -> bool:
-        """Whether one fades of those that could act in clips of their own."""
-        cameras, subjects = self._of("camera"), self._of("subject")
-        return bool(subjects and len([*cameras, *subjects]) > 1) and (
-            self._fading("subject") or self._fading("camera")
-        )
+    def _acts(self) -> dict[int, Sequence[float]]:
+        return {id(motion): s for motion, s in zip(self.motions, self._strengths, strict=True)}
+
+    def _fade(self, motions: Sequence[LoadedMotion]) -> bool:
+        """Whether one of them is not wholly there all through the clip."""
+        return any(presence(self._acts[id(motion)]).min() < 1 for motion in motions)
 
     def together(self, *, keep_apart: bool) -> Predicts:
         """All of it in one prediction; `keep_apart`: motions of a camera and of a subject, where both act."""
@@ -76,23 +79,30 @@ class Stack:
             return partial(apart, self.family, said, by_kind(self.motions, self._parts))
         return partial(added, self.family, read_prompt(*asked, strengths=self._strengths), self._parts)
 
-    def layers(self, lead: LoadedMotion | None) -> Layers | None:
-        """Each camera's and subject's motion in its place among the clips that are put together; None where
-        there is nothing to put together, or what would have to be fades. The subject of `lead` is shown, if
-        it is one's, else that of the strongest motion."""
+    def layers(self, lead: LoadedMotion | None) -> tuple[Layers | None, list[str]]:
+        """Each camera's and subject's motion in its place among the clips that are put together, and what is
+        to be said of that. None where there is nothing to put together, or where the camera's or all of the
+        subject's fade. The subject of `lead` is shown, if it is one's, else that of the strongest motion."""
         cameras, subjects = self._of("camera"), self._of("subject")
-        both = bool(cameras and subjects)
-        several = len(subjects) > 1 and not self._fading("subject")
-        if (both and apart_by(by_kind(self.motions, self._parts)).min() < 1) or not (both or several):
-            return None
-        acts = {id(motion): sum(map(abs, s)) for motion, s in zip(self.motions, self._strengths, strict=True)}
-        subjects.sort(key=lambda motion: (motion is not lead, -acts[id(motion)]))
-        return Layers(
+        both, several = bool(cameras and subjects), len(subjects) > 1
+        if both and apart_by(by_kind(self.motions, self._parts)).min() < 1:
+            return None, [FADING]
+        notes = [FADING_SUBJECT] if several and self._fade(subjects) else []
+        several = several and not notes
+        if not (both or several):
+            return None, notes
+        shown_first = sorted(subjects, key=lambda m: (m is lead, *self._strongest(m)), reverse=True)
+        layers = Layers(
             camera=self._alone(cameras) if both else None,
-            subjects=[self._alone([motion]) for motion in subjects] if several else (),
+            subjects=[self._alone([motion]) for motion in shown_first] if several else (),
             subject=self._alone(subjects),
             together=self.together(keep_apart=True),
         )
+        return layers, notes
+
+    def _strongest(self, motion: LoadedMotion) -> tuple[float, str, str]:
+        """What the strongest motion has most of, wherever it stands: as in `following.followed`."""
+        return sum(map(abs, self._acts[id(motion)])), motion.hash, motion.asked.path
 
     def _alone(self, motions: Sequence[LoadedMotion]) -> Predicts:
         """These without the others, with all looks."""

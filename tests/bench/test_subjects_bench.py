@@ -67,7 +67,13 @@ def test_it_learns_two_motions_and_says_how_much_of_each_is_seen(toy_base: Path,
     )
 
 
-def test_what_no_subject_does_is_refused_before_the_folder_is_begun(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no subject's motion 'whip pan'"):
-        bench_subjects(tmp_path, tmp_path, "starter", ("circle", "whip pan"), 1, 1, 1)
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [("whip pan", "no subject's motion 'whip pan'"), ("circle", "not stacked with itself")],
+)
+def test_what_makes_no_pair_is_refused_before_the_folder_is_begun(
+    second: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=said):
+        bench_subjects(tmp_path, tmp_path, "starter", ("circle", second), 1, 1, 1)
     assert not (tmp_path / "settings.json").exists()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend.media.carrying import carried, subject_way
+from backend.media.carrying import Way, carried, subject_way
 from backend.media.subject import find_subject, still_ground
 from backend.starter import world
 from backend.starter.world.motions import path
@@ -40,6 +40,12 @@ def together(scene: np.ndarray, *others: np.ndarray) -> np.ndarray:
     assert None not in ways
     assert seen is not None
     return seen
+
+
+def way_of(count: int) -> Way:
+    """To the right by a tenth of the frame, in so many frames."""
+    across = np.linspace(-0.05, 0.05, count)
+    return Way(np.stack([across, np.zeros(count)], axis=1), np.ones(count))
 
 
 def red(frames: np.ndarray) -> np.ndarray:
@@ -96,9 +102,18 @@ def test_nothing_is_left_where_the_subject_was_and_it_looks_as_it_did() -> None:
     assert abs(red(seen).sum() / red(scene).sum() - 1) < 0.1
 
 
-def test_a_subject_that_stands_still_or_is_not_seen_tells_no_way() -> None:
-    assert subject_way(shown(goes("still"))) is None
-    assert subject_way(shown(goes("circle", **AWAY))) is None
+def test_a_subject_that_hardly_moves_or_is_not_seen_tells_no_way() -> None:
+    for shot in (goes("still"), goes("circle", travel=0.03), goes("circle", **AWAY)):
+        assert subject_way(shown(shot)) is None
+    assert subject_way(shown(goes("circle", travel=0.1))) is not None
+
+
+def test_a_subject_that_leaves_the_frame_tells_no_way_and_is_not_shown() -> None:
+    leaves = shown(goes("right", travel=1.6, x=0.7))
+    assert subject_way(leaves) is None
+    way = subject_way(shown(goes("left")))
+    assert way is not None
+    assert carried(leaves, [way]) is None
 
 
 def test_where_it_would_show_nothing_is_carried() -> None:
@@ -106,10 +121,10 @@ def test_where_it_would_show_nothing_is_carried() -> None:
     assert way is not None
     assert carried(shown(goes("toward")), [way]) is None, "the ground behind it is never seen"
     assert carried(shown(goes("still")), [way]) is None, "nobody goes there"
-    pans = world.Shot(
-        subject="ball", colour="red", background="tiled floor", motion="circle", camera="pan left"
-    )
-    assert carried(shown(pans), [way]) is None, "its ground is not one picture"
+    slow = scenes.filmed(pan=0.12, ball=lambda moment: (0.2 + 0.6 * moment, 0.5), size=(96, 96))
+    assert carried(slow, [way_of(9)]) is None, "its ground is not one picture"
+    still = scenes.filmed(ball=lambda moment: (0.2 + 0.6 * moment, 0.5), size=(96, 96))
+    assert carried(still, [way_of(9)]) is not None
     two = world.Shot(subject="ball", colour="red", background="tiled floor", motion="circle", count=2)
     assert carried(shown(two), [way]) is None, "one of the two would be lost"
 
@@ -134,3 +149,46 @@ def test_a_ground_that_wavers_lends_no_specks_to_the_subject() -> None:
     seen = together(wavering, shown(goes("left", "ball", "brick wall")))
     differs = np.abs(seen.astype(int) - ground).max(axis=-1) > 40
     assert differs.sum() < 1.5 * red(seen).sum()
+
+
+def test_who_grows_on_several_ways_still_fits_into_the_frame() -> None:
+    toward = shown(goes("toward", size=0.2))
+    covered = red(together(shown(goes("circle", size=0.25)), toward, toward)).mean(axis=(1, 2))
+    assert 0.2 < covered[-1] < 0.5
+
+
+def test_ways_that_cancel_leave_the_subject_where_it_is() -> None:
+    right = shown(goes("right"))
+    seen = together(right, right[::-1])
+    assert np.ptp(find_subject(seen).centres, axis=0).max() < 0.02 or not find_subject(seen).moves
+    assert red(seen).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("size", [(160, 96), (96, 160)])
+def test_a_long_subject_stays_whole_in_frames_that_are_no_squares(size: tuple[int, int]) -> None:
+    width, height = size
+
+    def standing(moment: float) -> np.ndarray:
+        frame = scenes.texture(0)[:height, :width].copy()
+        x, y = width * (0.3 + 0.4 * moment), height * (0.5 + 0.15 * np.sin(6 * moment))
+        high, wide = 0.25 * height, 0.06 * width
+        frame[round(y - high) : round(y + high), round(x - wide) : round(x + wide)] = (230, 20, 20)
+        return frame
+
+    scene = np.stack([standing(moment) for moment in np.linspace(0, 1, 9)])
+    seen = together(scene, scene)
+    assert red(seen).sum(axis=(1, 2)).min() > 0.93 * red(scene).sum(axis=(1, 2)).min()
+
+
+def test_a_subject_of_two_pieces_keeps_both() -> None:
+    def two(moment: float) -> np.ndarray:
+        frame = scenes.texture(0)[:96, :160].copy()
+        x = round(20 + 100 * moment)
+        for y, radius in ((30, 9), (56, 13)):
+            cv2.circle(frame, (x, y), radius, (230, 20, 20), -1)
+        return frame
+
+    scene = np.stack([two(moment) for moment in np.linspace(0, 1, 9)])
+    seen = carried(scene, [way_of(9)])
+    assert seen is not None
+    assert red(seen).sum() > 0.93 * red(scene).sum()

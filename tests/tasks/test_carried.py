@@ -10,7 +10,7 @@ from backend.api.protocol import Clip, Edit, Generate, Motion, Sampling
 from backend.media.filming import filmed
 from backend.media.motion import motion_signal, signal_fidelity
 from backend.starter import world
-from backend.tasks import compositing, making, perform
+from backend.tasks import compositing, making, perform, stacking
 from tests.conftest import quiet_run
 from tests.tasks.conftest import CPU, WORDS, curve
 from tests.tasks.test_filmed import ADDED, FILMED, GOES, moved_by
@@ -20,7 +20,10 @@ RED = "a red ball"
 
 @pytest.fixture
 def both(motions) -> tuple[Motion, ...]:
-    return tuple(Motion(path=str(folder)) for folder in motions)
+    """The first is the stronger by a little: its clip is shown."""
+    return tuple(
+        Motion(path=str(folder), strength=s) for folder, s in zip(motions, (1.0, 0.999), strict=True)
+    )
 
 
 @pytest.fixture
@@ -52,12 +55,12 @@ def test_each_motion_makes_a_clip_under_its_own_words_from_the_same_noise(made, 
     for motion, prompt in alone:
         made(prompt=prompt, motions=(motion,))
     made(motions=both, sampling=FILMED)
-    made(prompt=RED, motions=both, sampling=FILMED)
+    made(prompt=RED, motions=both[::-1], sampling=FILMED)
     first, second, *together = written
     assert np.array_equal(seen["asked"], [first, second] * 2)
     assert np.array_equal(seen["shown"], [first] * 2)
     assert np.array_equal(seen["ways"], [second[None]] * 2)
-    assert np.array_equal(together, [first[::-1]] * 2), "whoever says the words"
+    assert np.array_equal(together, [first[::-1]] * 2), "in whatever order, whoever says the words"
 
 
 def test_two_of_the_worlds_ways_are_added_up(made, both, monkeypatch, written):
@@ -131,16 +134,49 @@ def test_what_is_carried_is_filmed_by_a_camera_besides(made, both, camera, seen,
     assert len(seen["asked"]) == 2
 
 
+def test_of_motions_as_strong_as_each_other_the_same_is_shown_in_any_order(made, both, seen):
+    level = (both[0], replace(both[1], strength=1.0))
+    for motions in (level, level[::-1]):
+        made(motions=motions, sampling=FILMED)
+    assert np.array_equal(*seen["shown"])
+
+
+def test_what_is_said_of_a_clip_is_true_of_the_clip_that_there_is(
+    made, both, camera, seen, monkeypatch, toy_base, tmp_path
+):
+    """Where the subject's motions cannot be put together and then cannot be filmed either, that they were
+    added up is no longer so."""
+    moved_by(monkeypatch, GOES)
+    motions = (Motion(path=str(camera)), *both)
+    monkeypatch.setattr(compositing, "carried", lambda *_: None)
+    asked = {"motions": motions, "sampling": FILMED}
+    assert notes(toy_base, tmp_path, **asked) == (compositing.NOT_CARRIED,)
+    monkeypatch.setattr(compositing, "filmed", lambda *_: None)
+    assert notes(toy_base, tmp_path, **asked) == (compositing.NOT_FILMED,)
+
+
+def test_a_subjects_motion_that_fades_is_no_word_against_filming(
+    made, both, camera, seen, monkeypatch, toy_base, tmp_path
+):
+    moved_by(monkeypatch, GOES)
+    cameras = (Motion(path=str(camera)), curve(camera, 0, 1))
+    asked = {"motions": (*cameras, both[0]), "sampling": FILMED}
+    assert notes(toy_base, tmp_path, **asked) == ()
+    asked = {"motions": (cameras[0], both[0], replace(both[1], strength=0.2)), "sampling": FILMED}
+    assert notes(toy_base, tmp_path, **asked) == (stacking.FADING_SUBJECT,)
+    assert not seen["asked"]
+
+
 def test_what_fades_is_added_up_and_that_is_said(made, both, seen, toy_base, tmp_path):
     faded = (both[0], curve(Path(both[1].path), 0, 1))
     plain, instead = (made(motions=faded, sampling=how) for how in (ADDED, FILMED))
     assert np.array_equal(plain, instead)
     assert not seen["asked"]
-    assert notes(toy_base, tmp_path, motions=faded, sampling=FILMED) == (making.FADING,)
+    assert notes(toy_base, tmp_path, motions=faded, sampling=FILMED) == (stacking.FADING_SUBJECT,)
 
 
 def test_only_filmed_and_only_several_are_put_together(made, both, camera, seen, toy_base, tmp_path):
-    for motions, how in ((both, "apart"), (both, "added"), (both[:1], "filmed"), ((both[0],), "filmed")):
+    for motions, how in ((both, "apart"), (both, "added"), (both[:1], "filmed")):
         asked = {"motions": motions, "sampling": Sampling(stacking=how)}
         assert np.array_equal(made(**asked), made(**asked | {"sampling": ADDED}))
         assert notes(toy_base, tmp_path, **asked) == ()

@@ -10,7 +10,7 @@ from backend.api.protocol import Clip, Edit, Finish, Generate, Motion, Sampling
 from backend.media.filming import filmed
 from backend.media.motion import layer_fidelity
 from backend.starter import world
-from backend.tasks import compositing, making, perform
+from backend.tasks import compositing, making, perform, stacking
 from tests.conftest import quiet_run
 from tests.tasks.conftest import CPU, WORDS, curve, pixels
 
@@ -117,7 +117,7 @@ def test_what_fades_fades_apart_and_that_is_said(made, both, fades, monkeypatch,
         job="g", prompt="a red ball", out=str(tmp_path / "one.mp4"), base=str(toy_base), motions=faded,
         sampling=FILMED, compute=CPU,
     )  # fmt: skip
-    assert perform(request, quiet_run(tmp_path)).notes == (making.FADING,)
+    assert perform(request, quiet_run(tmp_path)).notes == (stacking.FADING,)
 
 
 def test_that_a_second_pass_may_undo_it_is_said(made, both, monkeypatch, toy_base, tmp_path):
