@@ -49,7 +49,8 @@ class Noise(NamedTuple):
     @classmethod
     def led(cls, noise: Tensor, led: Tensor, whose: Kind) -> "Noise":
         """Where the motion of `whose` kind has its clip followed, no clip of another's starts from that."""
-        return cls(led, *(led if whose == kind else noise for kind in ("camera", "subject")), noise)
+        camera, subject = (led if whose == kind else noise for kind in ("camera", "subject"))
+        return cls(led, camera, subject, noise)
 
 
 Make = Callable[[Noise, str], Frames]  # noise, a note for the progress → a clip
@@ -82,18 +83,18 @@ def composite(layers: Layers, clip: Clip, notes: list[str]) -> Iterator[Make]:
                 return clip(predict, start, ", ".join(filter(None, [note, of])))
 
         def say(what: str) -> None:
-            notes.append(f"{note}: {what}".removeprefix(": "))
+            if what:
+                notes.append(f"{note}: {what}".removeprefix(": "))
 
-        move = None
-        if layers.camera is not None:
-            move = camera_move(made(layers.camera, noise.camera, "for the camera"))
-        if layers.camera is None or move is not None:
-            seen, why = _scene(layers, noise, made)
-            if move is not None:
-                seen = filmed(seen, move)
-            if seen is not None:
-                if why:
-                    say(why)
+        if layers.camera is None:
+            scene, said = _scene(layers, noise, made)
+            say(said)
+            return scene
+        move = camera_move(made(layers.camera, noise.camera, "for the camera"))
+        if move is not None:
+            scene, said = _scene(layers, noise, made)
+            if (seen := filmed(scene, move)) is not None:
+                say(said)
                 return seen
         say(NOT_FILMED)
         return made(layers.together, noise.together)
