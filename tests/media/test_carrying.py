@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from backend.media.carrying import Way, carried, subject_way
-from backend.media.subject import find_subject, still_ground
+from backend.media.carrying import Way, _matrices, carried, subject_way
+from backend.media.subject import Subject, find_subject, still_ground
 from backend.starter import world
 from backend.starter.world.motions import path
 from tests.media import scenes
@@ -78,7 +78,7 @@ def test_who_grows_grows_on_the_others_way_and_a_size_that_wavers_does_not_pulse
     circle, toward = shown(goes("circle", size=0.2)), shown(goes("toward", size=0.2))
     sizes = find_subject(together(circle, toward)).sizes
     assert sizes[-1] > 1.8 * sizes[0]
-    wavering = np.stack([shown(goes("bounce", size=s))[f] for f, s in enumerate([0.3, 0.36] * 4)])
+    wavering = np.stack([shown(goes("bounce", size=s))[f] for f, s in enumerate([0.2, 0.32] * 4)])
     way = subject_way(wavering)
     assert way is not None
     assert (way.scales == 1).all()
@@ -119,9 +119,9 @@ def test_a_subject_that_leaves_the_frame_tells_no_way_and_is_not_shown() -> None
 def test_where_it_would_show_nothing_is_carried() -> None:
     way = subject_way(shown(goes("left")))
     assert way is not None
-    assert carried(shown(goes("toward")), [way]) is None, "the ground behind it is never seen"
+    assert carried(shown(goes("circle", travel=0.2)), [way]) is None, "the ground behind it is never seen"
     assert carried(shown(goes("still")), [way]) is None, "nobody goes there"
-    slow = scenes.filmed(pan=0.12, ball=lambda moment: (0.2 + 0.6 * moment, 0.5), size=(96, 96))
+    slow = scenes.filmed(pan=0.1, ball=lambda moment: (0.2 + 0.6 * moment, 0.5), size=(96, 96))
     assert carried(slow, [way_of(9)]) is None, "its ground is not one picture"
     still = scenes.filmed(ball=lambda moment: (0.2 + 0.6 * moment, 0.5), size=(96, 96))
     assert carried(still, [way_of(9)]) is not None
@@ -192,3 +192,27 @@ def test_a_subject_of_two_pieces_keeps_both() -> None:
     seen = carried(scene, [way_of(9)])
     assert seen is not None
     assert red(seen).sum() > 0.93 * red(scene).sum()
+
+
+def test_ground_that_the_subject_always_covers_is_made_up_from_what_is_around_it() -> None:
+    scene = shown(goes("circle", travel=0.3))
+    assert red(still_ground(scene)[None]).sum() > 50
+    seen = together(scene, shown(goes("left", travel=0.9)))
+    assert red(seen).sum() < 1.03 * red(scene).sum()
+
+
+def test_a_sum_beside_the_frame_is_shifted_into_it() -> None:
+    scene = shown(goes("circle", x=0.68, size=0.15, travel=0.3))
+    seen = together(scene, shown(goes("right", travel=0.3)))
+    assert red(seen).sum(axis=(1, 2)).min() > 0.85 * red(scene).sum(axis=(1, 2)).min()
+    assert np.argwhere(red(seen))[:, 2].max() > 58, "by no more than it takes"
+
+
+def test_a_subject_is_resized_about_its_middle() -> None:
+    """Here a corner between four pixels: what is its own mirror image stays one."""
+    own = Subject(np.full((1, 2), 0.5), np.ones(1), True, np.ones(1, bool))
+    picture = np.random.default_rng(0).random((16, 12)).astype(np.float32)
+    picture = np.concatenate([picture, picture[:, ::-1]], axis=1)
+    (move,) = _matrices(own, np.zeros((1, 2)), np.array([1.4]), (1, 16, 24, 3))
+    resized = cv2.warpAffine(picture, move, (24, 16))
+    assert np.abs(resized - resized[:, ::-1]).max() < 1e-3

@@ -1,11 +1,13 @@
 """Several motions of a subject, each in a clip of its own, through whole requests on a toy base."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from backend.api.presets import read_preset, write_preset
 from backend.api.protocol import Clip, Edit, Generate, Motion, Sampling
 from backend.media.filming import filmed
 from backend.media.motion import motion_signal, signal_fidelity
@@ -91,6 +93,28 @@ def test_the_strongest_is_shown_or_the_one_that_is_followed(made, both, seen, wr
     fresh, led = seen["shown"][-2:]
     assert not np.array_equal(fresh, led)
     assert np.array_equal(*seen["ways"]), "of the other only the way is taken: from fresh noise"
+
+
+def test_one_that_recommends_its_clip_is_shown_though_another_is_stronger(made, both, seen, tmp_path):
+    folder = Path(shutil.copytree(both[1].path, tmp_path / "led"))
+    write_preset(folder, replace(read_preset(folder), follow=0.9))
+    stacked = (replace(both[0], strength=1.2), Motion(path=str(folder)))
+    made(motions=stacked, sampling=FILMED)
+    made(motions=stacked, sampling=FILMED, follow=0.0)
+    led, strongest = seen["shown"]
+    made(motions=stacked[1:], sampling=FILMED, prompt=f"{RED} {WORDS[1]}")
+    assert not np.array_equal(led, strongest)
+    assert np.array_equal(seen["ways"][0][0], strongest), "the stronger one's way, from fresh noise"
+
+
+def test_looks_act_in_every_clip(made, both, seen, written, tmp_path):
+    folder = Path(shutil.copytree(both[0].path, tmp_path / "looks"))
+    write_preset(folder, replace(read_preset(folder), kind="style", motion=""))
+    looks = Motion(path=str(folder), strength=0.5)
+    for motion, words in zip(both, WORDS, strict=True):
+        made(prompt=f"{RED} {words}", motions=(motion, looks))
+    made(motions=(looks, *both), sampling=FILMED)
+    assert np.array_equal(seen["asked"], written[:2])
 
 
 def test_where_the_first_cannot_be_shown_another_is_that_starts_from_the_same_noise(made, both, monkeypatch):
