@@ -6,10 +6,10 @@ from typing import Literal
 
 from .values import described, limited, value
 
-BALANCE = 0.0  # measured (docs/log.md): full balance drowns the other motion instead
+BALANCE = 0.0  # measured (docs/methods): it brings no drowned motion back
 BALANCE_HELP = (
     "0 adds several motions as they were learned; towards 1 all change the base by as much, layer by layer. "
-    "Motions that are filmed, each in a clip of its own, are not balanced"
+    "Of motions that are filmed only a camera's are balanced, among themselves"
 )
 Whose = Literal["camera", "subject"]
 STRENGTH_HELP = "0 is off, 1 as learned; below 0 pushes away from the motion"
