@@ -57,9 +57,9 @@ FOLLOW_HELP = (
     "1 keeps the layout of the clip that a motion was learned from, as far as it acts; 0 is fresh noise"
 )
 STACKING_HELP = (
-    "Several motions: added up in one clip; a camera's and a subject's apart in it, each in its place, in 2.5 "
-    "times the time; or filmed, from a clip of each: one is shown, its subject goes the ways of all, and the "
-    "camera's pan, tilt, zoom and roll are laid over it, in 3 times the time"
+    "Several motions: added up in one clip; a camera's and a subject's apart in it, each in its place, in "
+    "2.5 times the time; or filmed, from a clip of each, in 3 times: one is shown, its subject goes the ways "
+    "of all, and the camera's pan, tilt, zoom and roll are laid over it"
 )
 
 

@@ -118,6 +118,17 @@ def checkpoints() -> dict[str, Any]:
     return seen
 
 
+def asks_how(folder: str, *kinds: str) -> bool:
+    """Whether the list asks how motions of these come together."""
+    settings().motions.clear()
+    for kind in kinds:
+        driving.module("stack").add_learned(bpy.context.scene, Path(folder))
+        settings().motions[-1].kind = kind
+    shown = driving.Shown()
+    driving.module("drawing_stack").draw_stack(shown, settings(), "")
+    return "own_stacking" in shown.names
+
+
 def whose() -> dict[str, Any]:
     """A motion's menu gives it to the camera, and back; what acts apart is left to the base."""
     folder = learned("Wave", facts.base_of(given["base"], library).architecture)
@@ -128,6 +139,9 @@ def whose() -> dict[str, Any]:
         bpy.ops.restage.motion_whose(folder=folder, kind=kind)
         said = requests.generate(bpy.context).motions[0].kind
         seen[name] = [presets.read_preset(Path(folder)).kind, session.is_cameras(row), said]
+    stacked = (["subject"], ["subject", "subject"], ["camera", "subject"], ["camera", "camera"])
+    seen["asked how"] = [asks_how(folder, *kinds) for kinds in stacked]
+    asks_how(folder, "subject")
     seen["sent"] = [requests.generate(bpy.context).sampling.stacking]
     settings().sampling.own_stacking = True
     seen["sent"].append(requests.generate(bpy.context).sampling.stacking)

@@ -73,7 +73,7 @@ class Shown:
     def context_pointer_set(self, name: str, _: Any) -> None:
         self.names.append(name)
 
-    def label(self, text: str) -> None:
+    def label(self, text: str, **_: Any) -> None:
         self.texts.append(text)
 
     def prop(self, _: Any, name: str, **__: Any) -> None:
