@@ -9,6 +9,12 @@ app = typer.Typer(no_args_is_help=True, help="Measure Restage on this machine.")
 
 Out = Annotated[Path, typer.Option(help="Where the figures go as JSON; a table and pictures go beside it.")]
 
+Folder = Annotated[Path, typer.Option(help="A folder: motions, clips, table, contact sheet.")]
+Looks = Annotated[int, typer.Option(min=1, max=3, help="Looks that clips are made with.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Clips of each.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Learning steps, instead of the base's.")]
+Subjects = Annotated[str, typer.Option(help="A subject's motion, of the methods' table.")]
+
 Filmed = Annotated[
     Path | None, typer.Option(help="A folder of tools/blender_shots, or an npz file of such shots.")
 ]
@@ -77,13 +83,11 @@ def methods(
 
 @app.command()
 def stacked(
-    out: Annotated[Path, typer.Option(help="A folder: motions, clips, table, contact sheet.")] = Path(
-        "bench/stacked"
-    ),
+    out: Folder = Path("bench/stacked"),
     base: str = "starter",
-    prompts: Annotated[int, typer.Option(min=1, max=3)] = 3,
-    seeds: Annotated[int, typer.Option(min=1)] = 2,
-    steps: Annotated[int | None, typer.Option(min=1, help="Learning steps, instead of the base's.")] = None,
+    prompts: Looks = 3,
+    seeds: Seeds = 2,
+    steps: Steps = None,
 ) -> None:
     """A subject's motion and a camera's, learned apart, in one clip. Goes on where it was stopped."""
     from backend.api.library import default_library
@@ -94,15 +98,13 @@ def stacked(
 
 @app.command()
 def subjects(
-    out: Annotated[Path, typer.Option(help="A folder: motions, clips, table, contact sheet.")] = Path(
-        "bench/subjects"
-    ),
+    out: Folder = Path("bench/subjects"),
     base: str = "starter",
-    first: Annotated[str, typer.Option(help="A subject's, of the methods' table.")] = "circle",
-    second: Annotated[str, typer.Option(help="Another.")] = "bounce",
-    prompts: Annotated[int, typer.Option(min=1, max=3)] = 3,
-    seeds: Annotated[int, typer.Option(min=1)] = 2,
-    steps: Annotated[int | None, typer.Option(min=1, help="Learning steps, instead of the base's.")] = None,
+    first: Subjects = "circle",
+    second: Subjects = "bounce",
+    prompts: Looks = 3,
+    seeds: Seeds = 2,
+    steps: Steps = None,
 ) -> None:
     """Two motions of one subject, learned apart, in one clip. Goes on where it was stopped."""
     from backend.api.library import default_library
@@ -113,13 +115,11 @@ def subjects(
 
 @app.command()
 def token(
-    out: Annotated[Path, typer.Option(help="A folder: motions, clips, table, contact sheet.")] = Path(
-        "bench/token"
-    ),
+    out: Folder = Path("bench/token"),
     base: str = "starter",
-    motion: Annotated[str, typer.Option(help="A subject's, of the methods' table.")] = "circle",
-    prompts: Annotated[int, typer.Option(min=1, max=4)] = 4,
-    seeds: Annotated[int, typer.Option(min=1)] = 2,
+    motion: Subjects = "circle",
+    prompts: Annotated[int, typer.Option(min=1, max=4, help="Looks that clips are made with.")] = 4,
+    seeds: Seeds = 2,
     steps: Annotated[int, typer.Option(min=1, help="Learning steps.")] = 600,
 ) -> None:
     """A motion token beside words for how many and how fast. Goes on where it was stopped."""
