@@ -42,7 +42,7 @@ OTHER = 25.0  # a difference in Lab that no ground's wavering is
 SHRUNK = 0.5  # of its size: a way with less room than that leaves the frame
 PLAIN = 10.0  # a difference from the ground, in Lab, from which on a pixel is wholly the subject's …
 WAVERS = 1.5  # … at least this many times what the ground differs from itself there
-PIECE = 0.1  # of a subject's largest piece: smaller ones are specks of ground
+PIECE = 0.1  # of a subject's largest piece: smaller ones are specks of ground, smaller holes its own colours
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
@@ -171,16 +171,21 @@ def _shares(difference: Array, around: Mask) -> Array:
 
 
 def _whole(share: Array) -> Array:
-    """The large pieces of a frame's share (H, W), with their holes and a rim; specks of ground go."""
+    """The large pieces of a frame's share (H, W), with a rim and without small holes; specks of ground go."""
     plain = cv2.morphologyEx((share > 0.5).astype(np.uint8), cv2.MORPH_OPEN, CROSS)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
-    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
-    areas[0] = 0  # what is no piece
-    large = np.flatnonzero((areas > 0) & (areas >= PIECE * areas.max()))
-    inside = filled(np.isin(labels, large)).astype(np.uint8)
-    rim = cv2.dilate(inside, CROSS)
-    whole: Array = np.maximum(share * rim, cv2.erode(inside, CROSS)).astype(np.float32)
+    pieces = _pieces(plain)
+    least = PIECE * max((piece.sum() for piece in pieces), default=0)
+    mask = np.any([piece for piece in pieces if piece.sum() >= least] or [plain > 0], axis=0)
+    holes = _pieces((filled(mask) & ~mask).astype(np.uint8))
+    inside = np.any([mask, *(hole for hole in holes if hole.sum() < least)], axis=0).astype(np.uint8)
+    whole: Array = np.maximum(share * cv2.dilate(inside, CROSS), cv2.erode(inside, CROSS)).astype(np.float32)
     return whole
+
+
+def _pieces(mask: Frames) -> list[Mask]:
+    """The connected parts of a mask (H, W)."""
+    count, labels = cv2.connectedComponents(mask, connectivity=4)
+    return [labels == label for label in range(1, count)]
 
 
 def _difference(frames: Frames, ground: Frames) -> Array:

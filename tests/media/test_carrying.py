@@ -216,3 +216,19 @@ def test_a_subject_is_resized_about_its_middle() -> None:
     (move,) = _matrices(own, np.zeros((1, 2)), np.array([1.4]), (1, 16, 24, 3))
     resized = cv2.warpAffine(picture, move, (24, 16))
     assert np.abs(resized - resized[:, ::-1]).max() < 1e-3
+
+
+def test_through_a_ring_its_new_ground_is_seen() -> None:
+    ground = scenes.texture(3)[:96, :160]
+
+    def ring(moment: float) -> np.ndarray:
+        return cv2.circle(ground.copy(), (round(30 + 90 * moment), 48), 15, (230, 20, 20), 8)
+
+    scene = np.stack([ring(moment) for moment in np.linspace(0, 1, 9)])
+    seen = carried(scene, [way_of(9)])
+    assert seen is not None
+    for frame, covers in zip(seen, red(seen), strict=True):
+        down, across = np.argwhere(covers).mean(axis=0).round().astype(int)
+        hole = np.s_[down - 4 : down + 5, across - 4 : across + 5]
+        assert np.abs(frame[hole].astype(int) - ground[hole]).max() < 12
+    assert abs(red(seen).sum() / red(scene).sum() - 1) < 0.07
