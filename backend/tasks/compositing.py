@@ -1,9 +1,9 @@
 """One clip put together of several, each made with a motion of its own: compositing.
 
-Filmed, a stack of motions keeps none of them from acting: what adding them up does on small bases
-(docs/log.md). Motions of a subject carry it along each other's ways (`media/carrying.py`), and the camera's
-move is laid over all of that (`media/filming.py`). What cannot be put together is made in one clip instead,
-and that is said.
+Added up in one prediction, one of two motions keeps the other from acting on small bases (docs/log.md).
+Filmed, each acts alone: motions of a subject carry it along each other's ways (`media/carrying.py`), and the
+camera's move is laid over all of that (`media/filming.py`). What cannot be put together is made in one clip
+instead, and that is said.
 """
 
 from collections.abc import Callable, Iterator, Sequence
