@@ -163,7 +163,7 @@ def _matrices(own: Subject, offsets: Array, scales: Array, shape: tuple[int, ...
 
 def _shares(difference: Array, around: Mask) -> Array:
     """The subject's share of each pixel (F, H, W): by how far that is from the ground, more than the ground
-    itself is at other times; and all of its inside."""
+    itself is at other times; and where it looks like the ground for a little of its inside."""
     wavers = cv2.dilate(np.where(around, 0, difference).max(axis=0), np.ones((3, 3), np.uint8))
     plain = np.maximum(PLAIN, WAVERS * wavers)
     shares = np.clip((difference - wavers) / (plain - wavers), 0, 1) * around

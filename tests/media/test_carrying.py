@@ -232,3 +232,17 @@ def test_through_a_ring_its_new_ground_is_seen() -> None:
         hole = np.s_[down - 4 : down + 5, across - 4 : across + 5]
         assert np.abs(frame[hole].astype(int) - ground[hole]).max() < 12
     assert abs(red(seen).sum() / red(scene).sum() - 1) < 0.07
+
+
+def test_a_subject_before_a_spot_of_its_own_colour_stays_whole() -> None:
+    ground = cv2.circle(scenes.texture(3)[:96, :160].copy(), (80, 48), 4, (230, 20, 20), -1)
+
+    def disc(moment: float) -> np.ndarray:
+        return cv2.circle(ground.copy(), (round(30 + 100 * moment), 48), 15, (230, 20, 20), -1)
+
+    scene = np.stack([disc(moment) for moment in np.linspace(0, 1, 9)])
+    up = Way(np.stack([np.zeros(9), np.repeat([[0.0, -0.3]], [4, 5])], axis=1), np.ones(9))
+    seen = carried(scene, [up])
+    assert seen is not None
+    covered = red(seen).sum(axis=(1, 2)) - red(ground[None]).sum()
+    assert covered[4] > 0.97 * np.pi * 15**2, "there the spot is behind it in its own clip"
