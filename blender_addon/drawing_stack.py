@@ -26,7 +26,6 @@ def draw_stack(layout: Any, settings: Any, span: Span | str) -> None:
     row.operator("restage.motion_open", text="", icon="FILE_FOLDER")
     if len(settings.motions) > 1:
         column.prop(settings, "balance", slider=True)
-    if len(settings.motions) > 1 and not all(map(session.is_cameras, settings.motions)):
         draw_field(column, settings.sampling, "stacking")
     column = layout.column(align=True)
     column.label(text="Look like")

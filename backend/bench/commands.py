@@ -14,6 +14,9 @@ Looks = Annotated[int, typer.Option(min=1, max=3, help="Looks that clips are mad
 Seeds = Annotated[int, typer.Option(min=1, help="Clips of each.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Learning steps, instead of the base's.")]
 Subjects = Annotated[str, typer.Option(help="A subject's motion, of the methods' table.")]
+OfPair = Annotated[
+    str, typer.Option(help="A subject's motion, of the methods' table; or for both pan, tilt or zoom.")
+]
 
 Filmed = Annotated[
     Path | None, typer.Option(help="A folder of tools/blender_shots, or an npz file of such shots.")
@@ -97,20 +100,20 @@ def stacked(
 
 
 @app.command()
-def subjects(
-    out: Folder = Path("bench/subjects"),
+def pair(
+    out: Folder = Path("bench/pair"),
     base: str = "starter",
-    first: Subjects = "circle",
-    second: Subjects = "bounce",
+    first: OfPair = "circle",
+    second: OfPair = "bounce",
     prompts: Looks = 3,
     seeds: Seeds = 2,
     steps: Steps = None,
 ) -> None:
-    """Two motions of one subject, learned apart, in one clip. Goes on where it was stopped."""
+    """Two motions of one subject or one camera, learned apart, in one clip. Goes on where it was stopped."""
     from backend.api.library import default_library
-    from backend.bench.subjects import bench_subjects
+    from backend.bench.pair import bench_pair
 
-    typer.echo(bench_subjects(out, default_library(), base, (first, second), prompts, seeds, steps))
+    typer.echo(bench_pair(out, default_library(), base, (first, second), prompts, seeds, steps))
 
 
 @app.command()

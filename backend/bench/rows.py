@@ -91,8 +91,16 @@ TRIALS: tuple[Trial, ...] = (
 )
 
 
+# What a camera does before grounds that tell it, to be stacked. The base knows words for it, unlike TRIALS.
+CAMERAS = (
+    Trial("pan", Shot(subject="heart", colour="purple", background="checkered floor", camera="pan left")),
+    Trial("tilt", Shot(subject="moon", colour="white", background="brick wall", camera="tilt up")),
+    Trial("zoom", Shot(subject="ring", colour="orange", background="tiled floor", camera="zoom in")),
+)
+
+
 def trial_named(name: str) -> Trial:
-    return next(trial for trial in TRIALS if trial.name == name)
+    return next(trial for trial in (*TRIALS, *CAMERAS) if trial.name == name)
 
 
 def subjects_trial(name: str) -> Trial:
@@ -101,6 +109,16 @@ def subjects_trial(name: str) -> Trial:
     if name not in known:
         raise UserError(f"There is no subject's motion {name!r}.", f"Choose among {', '.join(known)}.")
     return known[name]
+
+
+def pair_of(first: str, second: str) -> tuple[Trial, Trial]:
+    """Two motions of a subject, or two of a camera. Raises UserError with those that there are."""
+    cameras = {trial.name: trial for trial in CAMERAS}
+    if first == second:
+        raise UserError("A motion is not stacked with itself here.", "Choose two motions.")
+    if first in cameras and second in cameras:
+        return cameras[first], cameras[second]
+    return subjects_trial(first), subjects_trial(second)
 
 
 def prompts_for(trial: Trial, count: int) -> list[Shot]:

@@ -29,7 +29,7 @@ from backend.tasks import perform
 from backend.tasks.run import Run
 
 SUBJECT = trial_named("circle")
-CAMERA = Trial("pan", Shot(subject="heart", colour="purple", background="checkered floor", camera="pan left"))
+CAMERA = trial_named("pan")
 
 
 class Way(NamedTuple):

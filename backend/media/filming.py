@@ -1,11 +1,11 @@
-"""A clip filmed once more: by a camera that moves as another clip's camera does.
+"""A clip filmed once more: by a camera that moves as other clips' cameras do.
 
-Where a motion of a camera and one of a subject act on one clip, each pulls at all of it, and small bases
-keep only one of the two (docs/log.md). Here each makes a clip of its own, under its own words and from the
-same noise. Of the camera's only its move is taken, as it is measured (`camera_path`: pan, tilt, zoom, roll);
-the subject's is what is shown. Layers that move on their own and are put together, as in compositing
-and as in Wang and Adelson (Representing Moving Images with Layers, 1994); nothing here is from the four
-papers of the methods.
+Where a motion of a camera and one of a subject act on one clip, or two of a camera, each pulls at all of it,
+and small bases keep only one of the two (docs/log.md). Here each makes a clip of its own, under its own words
+and from the same noise. Of a camera's only its move is taken, as it is measured (`camera_path`: pan, tilt,
+zoom, roll); the subject's is what is shown. Layers that move on their own and are put together, as in
+compositing and as in Wang and Adelson (Representing Moving Images with Layers, 1994); nothing here is from
+the four papers of the methods.
 
 It is a move in the picture, as a camera's on a stand is: nothing passes by faster because it is nearer. What
 lies outside of the subject's clip is the clip's own ground, mirrored at its edges.
@@ -13,6 +13,7 @@ lies outside of the subject's clip is the clip's own ground, mirrored at its edg
 Shapes: F frames, H height, W width; clips (F, H, W, 3) uint8 RGB; moves (F, 2, 3) in pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,22 +35,59 @@ STILL = 0.08  # of the frame: a scene that moves by less stands still, and what 
 SMALL = 48  # pixels: the side of what a frame's own share is counted on
 
 
-def camera_move(frames: Frames) -> Moves | None:
-    """Where a clip's camera takes each frame, from the frame on that leaves the least to be mirrored.
+def camera_move(*clips: Frames) -> Moves | None:
+    """Where the clips' cameras, all at once, take each frame of a scene that stands still, from the frame on
+    that leaves the least to be mirrored.
 
-    None where the background tells no move, and where the camera goes so far that less than OWN of a frame
+    None where one's background tells no move, and where all of them go so far that less than OWN of a frame
     would be left. Steps that no move explains well count all the same: small models bend what passes by, and
     the best guess is close (docs/log.md).
     """
-    height, width = frames.shape[1:3]
-    path = camera_path(frames)
-    if max(extents_of(path)) < LEAST:  # what is not told counts as still
+    if (paths := _paths(clips)) is None:
         return None
-    moves = _matrices(_major(path), width, height)
-    whole = np.concatenate([moves, np.tile([[[0.0, 0.0, 1.0]]], (len(frames), 1, 1))], axis=1)
-    from_each = [(whole @ np.linalg.inv(rest))[:, :2] for rest in whole]
-    own = [min(_own_share(move, height, width) for move in of_one) for of_one in from_each]
-    return from_each[int(np.argmax(own))] if max(own) >= OWN else None
+    size = clips[0].shape[2], clips[0].shape[1]
+    moves = _whole(_at_once(paths), size)
+    own, move = _least_mirrored(moves, np.broadcast_to(np.eye(3), moves.shape), size)
+    return move if own >= OWN else None
+
+
+def filmed_besides(clips: Sequence[Frames], shown: int) -> Frames | None:
+    """One of the first `shown` clips, each of which has its own camera's move, with those of all others laid
+    over it: the one of which that leaves the most. None as of `camera_move`.
+
+    At its edges a frame itself is mirrored, for what stands before this ground is not told from it.
+    """
+    if (paths := _paths(clips)) is None:
+        return None
+    size = clips[0].shape[2], clips[0].shape[1]
+    moves = _whole(_at_once(paths), size)
+    found = [_least_mirrored(moves, _whole(path, size), size) for path in paths[:shown]]
+    best = max(range(shown), key=lambda number: found[number][0])
+    own, move = found[best]
+    if own < OWN:
+        return None
+    return np.stack([_seen(frame, frame, of_one) for frame, of_one in zip(clips[best], move, strict=True)])
+
+
+def _paths(clips: Sequence[Frames]) -> list[CameraPath] | None:
+    """Of each clip; None where one's camera stands still, as what is not told does."""
+    paths = [camera_path(frames) for frames in clips]
+    if min(max(extents_of(path)) for path in paths) < LEAST:
+        return None
+    return [_major(path) for path in paths]
+
+
+def _least_mirrored(moves: Moves, goes: Moves, size: tuple[int, int]) -> tuple[float, Moves]:
+    """What takes a scene whose ground `goes` already where `moves` (both F, 3, 3) do: W_t = M_t C G_t⁻¹.
+
+    C is such that one frame stays as it is, the one for which that which shows the least of itself shows the
+    most: → how much that is, and W (F, 2, 3).
+    """
+    back = np.linalg.inv(goes)
+    from_each = [(moves @ np.linalg.inv(m) @ g @ back)[:, :2] for m, g in zip(moves, goes, strict=True)]
+    own = [min(_own_share(move, size) for move in of_one) for of_one in from_each]
+    best = int(np.argmax(own))
+    return own[best], from_each[best]
 
 
 def _major(path: CameraPath) -> CameraPath:
@@ -58,6 +96,18 @@ def _major(path: CameraPath) -> CameraPath:
     minor = [part for part, extent in extents.items() if extent < MINOR * max(extents.values())]
     still = {part: np.full(len(path.pan), 1.0 if part == "zoom" else 0.0) for part in minor}
     return replace(path, **still)
+
+
+def _at_once(paths: Sequence[CameraPath]) -> CameraPath:
+    """Part by part, so that the order does not matter: a pan goes as far across a picture that is zoomed."""
+    pan, tilt, roll = (np.sum([getattr(p, part) for p in paths], axis=0) for part in ("pan", "tilt", "roll"))
+    return CameraPath(pan, tilt, np.prod([p.zoom for p in paths], axis=0), roll)
+
+
+def _whole(path: CameraPath, size: tuple[int, int]) -> Moves:
+    """(F, 3, 3)"""
+    last = np.broadcast_to([[0.0, 0.0, 1.0]], (len(path.pan), 1, 3))
+    return np.concatenate([_matrices(path, *size), last], axis=1)
 
 
 def _matrices(path: CameraPath, width: int, height: int) -> Moves:
@@ -94,10 +144,10 @@ def _seen(frame: Frames, ground: Frames, move: npt.NDArray[np.float64]) -> Frame
     return seen
 
 
-def _own_share(move: npt.NDArray[np.float64], height: int, width: int) -> float:
+def _own_share(move: npt.NDArray[np.float64], size: tuple[int, int]) -> float:
     """How much of a frame shows the moved frame itself."""
     move = move.copy()
-    scale = SMALL / np.array([width, height])
+    scale = SMALL / np.array(size)
     move[:, :2] = scale[:, None] * move[:, :2] / scale
     move[:, 2] *= scale
     return float(cv2.warpAffine(np.ones((SMALL, SMALL), np.float32), move, (SMALL, SMALL)).mean())

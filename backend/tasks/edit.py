@@ -37,7 +37,7 @@ def edit(request: Edit, run: Run) -> Result:
                 plain = clip_noise(family, s, request.seed + i)
                 noise = follow_source(inverted, plain, request.follow)
                 # What moves in the strip would be added twice if further motions' ways held it too.
-                yield make(Noise.same(noise)._replace(carrier=plain), "")
+                yield make(Noise.same(noise)._replace(further=plain), "")
 
     outputs = write_results(request, made(), s, family, second, acted, run)
     return Result(outputs, notes_on(request, acted, makes))

@@ -34,8 +34,8 @@ FADING = (
     "Where a motion is below a strength of 0.25 for a part of the clip, or all of it, nothing is filmed: "
     "camera and subject were kept apart in one clip."
 )
-FADING_SUBJECT = (
-    "Where a motion is below a strength of 0.25 for a part of the clip, or all of it, the subject's motions "
+FADING_OF_ONE = (
+    "Where a motion is below a strength of 0.25 for a part of the clip, or all of it, the {}'s motions "
     "are not put together from clips of their own: they were added up."
 )
 
@@ -81,24 +81,35 @@ class Stack:
 
     def layers(self, lead: LoadedMotion | None) -> tuple[Layers | None, list[str]]:
         """Each camera's and subject's motion in its place among the clips that are put together, and what is
-        to be said of that. None where there is nothing to put together, or where the camera's or all of the
-        subject's fade. The subject of `lead` is shown, if it is one's, else that of the strongest motion."""
+        to be said of that. None where there is nothing to put together, or where what would be fades. The
+        subject of `lead` is shown, if it is one's, else that of the strongest motion."""
         cameras, subjects = self._of("camera"), self._of("subject")
-        both, several = bool(cameras and subjects), len(subjects) > 1
+        both = bool(cameras and subjects)
         if both and apart_by(by_kind(self.motions, self._parts)).min() < 1:
             return None, [FADING]
-        notes = [FADING_SUBJECT] if several and self._fade(subjects) else []
-        several = several and not notes
-        if not (both or several):
+        of_each = [(of_one, self._each(of_one, lead)) for of_one in (cameras, subjects)]
+        notes = [
+            FADING_OF_ONE.format(of_one[0].preset.kind)
+            for of_one, each in of_each
+            if len(of_one) > 1 and not each
+        ]
+        each_camera, each_subject = (each for _, each in of_each)
+        if not (both or each_camera or each_subject):
             return None, notes
-        shown_first = sorted(subjects, key=lambda m: (m is lead, *self._strongest(m)), reverse=True)
         layers = Layers(
-            camera=self._alone(cameras) if both else None,
-            subjects=[self._alone([motion]) for motion in shown_first] if several else (),
-            subject=self._alone(subjects),
+            cameras=each_camera or ([self._alone(cameras)] if both else []),
+            subjects=each_subject,
+            subject=self._alone(subjects) if subjects else None,
             together=self.together(keep_apart=True),
         )
         return layers, notes
+
+    def _each(self, motions: Sequence[LoadedMotion], lead: LoadedMotion | None) -> list[Predicts]:
+        """Each motion without the others, `lead` or the strongest first; none where one is alone or fades."""
+        if len(motions) < 2 or self._fade(motions):
+            return []
+        first = sorted(motions, key=lambda m: (m is lead, *self._strongest(m)), reverse=True)
+        return [self._alone([motion]) for motion in first]
 
     def _strongest(self, motion: LoadedMotion) -> tuple[float, str, str]:
         """What the strongest motion has most of, wherever it stands: as in `following.followed`."""

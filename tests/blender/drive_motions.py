@@ -139,7 +139,7 @@ def whose() -> dict[str, Any]:
         bpy.ops.restage.motion_whose(folder=folder, kind=kind)
         said = requests.generate(bpy.context).motions[0].kind
         seen[name] = [presets.read_preset(Path(folder)).kind, session.is_cameras(row), said]
-    stacked = (["subject"], ["subject", "subject"], ["camera", "subject"], ["camera", "camera"])
+    stacked = (["subject"], ["camera"], ["subject", "subject"], ["camera", "subject"], ["camera", "camera"])
     seen["asked how"] = [asks_how(folder, *kinds) for kinds in stacked]
     asks_how(folder, "subject")
     seen["sent"] = [requests.generate(bpy.context).sampling.stacking]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from backend.media.camera import CameraPath, as_camera_path
-from backend.media.filming import _matrices, camera_move, filmed
+from backend.media.camera import CameraPath, as_camera_path, camera_path
+from backend.media.filming import _matrices, camera_move, filmed, filmed_besides
 from backend.media.motion import layer_fidelity
 from backend.media.subject import still_ground
 from backend.starter import world
@@ -58,6 +58,55 @@ def test_a_pan_is_taken_from_the_middle_and_a_zoom_from_where_nothing_is_mirrore
     at_rest = [[np.allclose(m, np.eye(2, 3)) for m in move].index(True) for move in (pan, closer, wider)]
     assert at_rest[0] in (3, 4)
     assert at_rest[1:] == [0, 7]
+
+
+def test_of_several_cameras_the_parts_are_put_together_in_any_order() -> None:
+    pan, closer, scene = by("pan left"), by("zoom in", "tiled floor"), shown(CIRCLE)
+    alone = [camera_path(clip) for clip in (pan, closer)]
+    both = camera_move(pan, closer)
+    assert both is not None
+    assert np.allclose(both, camera_move(closer, pan))
+    seen = filmed(scene, both)
+    assert seen is not None
+    path = camera_path(seen)
+    assert np.abs(np.diff(path.pan) - np.diff(alone[0].pan)).max() < 0.02
+    assert np.abs(np.diff(np.log(path.zoom)) - np.diff(np.log(alone[1].zoom))).max() < 0.05
+    twice = camera_move(closer, closer)
+    assert twice is not None
+    assert as_camera_path(twice, 64, 64).zoom[-1] == pytest.approx(alone[1].zoom[-1] ** 2, rel=0.01)
+
+
+def test_of_two_clips_that_move_the_one_is_shown_that_the_others_move_leaves_most_of() -> None:
+    """A pan is zoomed into, where nothing is mirrored; a picture that grows would have to be pushed aside."""
+    pan, closer = by("pan left"), by("zoom in", "tiled floor")
+    parts = [camera_path(clip) for clip in (pan, closer)]
+    for clips in ((pan, closer), (closer, pan)):
+        seen = filmed_besides(clips, 2)
+        assert seen is not None
+        assert np.array_equal(seen[0], pan[0])
+        path = camera_path(seen)
+        assert np.abs(np.diff(path.pan) - np.diff(parts[0].pan)).max() < 0.02
+        assert np.abs(np.diff(np.log(path.zoom)) - np.diff(np.log(parts[1].zoom))).max() < 0.05
+    seen = filmed_besides((closer, pan), 1)
+    assert seen is not None
+    assert any(np.array_equal(one, other) for one, other in zip(seen, closer, strict=True))
+
+
+def test_a_pan_laid_over_itself_goes_twice_as_far_where_a_still_scene_has_no_room() -> None:
+    pan = by("pan left", camera_amount=1.5)
+    assert camera_move(pan, pan) is None
+    seen = filmed_besides((pan, pan), 2)
+    assert seen is not None
+    assert np.ptp(camera_path(seen).pan) == pytest.approx(2 * np.ptp(camera_path(pan).pan), rel=0.1)
+    assert filmed_besides([pan] * 4, 4) is None
+    assert filmed_besides((pan, by("locked")), 2) is None
+
+
+def test_several_cameras_of_which_one_tells_nothing_or_that_go_too_far_give_no_move() -> None:
+    pan = by("pan left")
+    assert camera_move(pan, by("locked")) is None
+    assert camera_move(by("locked"), pan) is None
+    assert camera_move(*[pan] * 4) is None
 
 
 def test_a_camera_that_stands_still_has_no_move_and_a_scene_that_moves_is_not_filmed() -> None:

@@ -53,6 +53,19 @@ def made(toy_base, tmp_path):
     return made
 
 
+@pytest.fixture
+def notes(toy_base, tmp_path):
+    """What is said of how a clip was made."""
+
+    def notes(**changes) -> tuple[str, ...]:
+        plain = Generate(
+            job="g", prompt="a red ball", out=str(tmp_path / "one.mp4"), base=str(toy_base), compute=CPU
+        )
+        return perform(replace(plain, **changes), quiet_run(tmp_path)).notes
+
+    return notes
+
+
 def pixels(path: str) -> np.ndarray:
     facts = clips.probe(path)
     return clips.read(Clip(path=path), frames=facts.frames, fps=facts.rate, size=None)

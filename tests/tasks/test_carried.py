@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backend.api.presets import read_preset, write_preset
-from backend.api.protocol import Clip, Edit, Generate, Motion, Sampling
+from backend.api.protocol import Clip, Edit, Motion, Sampling
 from backend.media.filming import filmed
 from backend.media.motion import motion_signal, signal_fidelity
 from backend.starter import world
@@ -18,6 +18,7 @@ from tests.tasks.conftest import CPU, WORDS, curve
 from tests.tasks.test_filmed import ADDED, FILMED, GOES, moved_by
 
 RED = "a red ball"
+FADING = stacking.FADING_OF_ONE.format("subject")
 
 
 @pytest.fixture
@@ -45,11 +46,6 @@ def seen(monkeypatch) -> dict[str, list[np.ndarray]]:
     monkeypatch.setattr(compositing, "subject_way", subject_way)
     monkeypatch.setattr(compositing, "carried", carried)
     return found
-
-
-def notes(toy_base: Path, folder: Path, **changes) -> tuple[str, ...]:
-    plain = Generate(job="g", prompt=RED, out=str(folder / "one.mp4"), base=str(toy_base), compute=CPU)
-    return perform(replace(plain, **changes), quiet_run(folder)).notes
 
 
 def test_each_motion_makes_a_clip_under_its_own_words_from_the_same_noise(made, both, seen, written):
@@ -129,14 +125,12 @@ def test_where_the_first_cannot_be_shown_another_is_that_starts_from_the_same_no
 
 
 @pytest.mark.parametrize("what", ["subject_way", "carried"])
-def test_what_cannot_be_put_together_is_added_up_and_that_is_said(
-    made, both, what, seen, monkeypatch, toy_base, tmp_path
-):
+def test_what_cannot_be_put_together_is_added_up_and_that_is_said(made, both, what, seen, monkeypatch, notes):
     monkeypatch.setattr(compositing, what, lambda *_: None)
     plain, instead = (made(motions=both, sampling=how) for how in (ADDED, FILMED))
     assert np.array_equal(plain, instead)
     said = tuple(f"clip {number} of 2: {compositing.NOT_CARRIED}" for number in (1, 2))
-    assert notes(toy_base, tmp_path, motions=both, sampling=FILMED, count=2) == said
+    assert notes(motions=both, sampling=FILMED, count=2) == said
 
 
 def test_one_that_tells_no_way_can_still_be_shown(made, both, monkeypatch):
@@ -166,7 +160,7 @@ def test_of_motions_as_strong_as_each_other_the_same_is_shown_in_any_order(made,
 
 
 def test_what_is_said_of_a_clip_is_true_of_the_clip_that_there_is(
-    made, both, camera, seen, monkeypatch, toy_base, tmp_path
+    made, both, camera, seen, monkeypatch, notes
 ):
     """Where the subject's motions cannot be put together and then cannot be filmed either, that they were
     added up is no longer so."""
@@ -174,38 +168,36 @@ def test_what_is_said_of_a_clip_is_true_of_the_clip_that_there_is(
     motions = (Motion(path=str(camera)), *both)
     monkeypatch.setattr(compositing, "carried", lambda *_: None)
     asked = {"motions": motions, "sampling": FILMED}
-    assert notes(toy_base, tmp_path, **asked) == (compositing.NOT_CARRIED,)
+    assert notes(**asked) == (compositing.NOT_CARRIED,)
     monkeypatch.setattr(compositing, "filmed", lambda *_: None)
-    assert notes(toy_base, tmp_path, **asked) == (compositing.NOT_FILMED,)
+    assert notes(**asked) == (compositing.NOT_FILMED,)
 
 
 def test_a_subjects_motion_that_fades_is_no_word_against_filming(
-    made, both, camera, seen, monkeypatch, toy_base, tmp_path
+    made, both, camera, seen, monkeypatch, notes
 ):
     moved_by(monkeypatch, GOES)
-    cameras = (Motion(path=str(camera)), curve(camera, 0, 1))
-    asked = {"motions": (*cameras, both[0]), "sampling": FILMED}
-    assert notes(toy_base, tmp_path, **asked) == ()
-    asked = {"motions": (cameras[0], both[0], replace(both[1], strength=0.2)), "sampling": FILMED}
-    assert notes(toy_base, tmp_path, **asked) == (stacking.FADING_SUBJECT,)
+    asked = {
+        "motions": (Motion(path=str(camera)), both[0], replace(both[1], strength=0.2)),
+        "sampling": FILMED,
+    }
+    assert notes(**asked) == (FADING,)
     assert not seen["asked"]
 
 
-def test_what_fades_is_added_up_and_that_is_said(made, both, seen, toy_base, tmp_path):
+def test_what_fades_is_added_up_and_that_is_said(made, both, seen, notes):
     faded = (both[0], curve(Path(both[1].path), 0, 1))
     plain, instead = (made(motions=faded, sampling=how) for how in (ADDED, FILMED))
     assert np.array_equal(plain, instead)
     assert not seen["asked"]
-    assert notes(toy_base, tmp_path, motions=faded, sampling=FILMED) == (stacking.FADING_SUBJECT,)
+    assert notes(motions=faded, sampling=FILMED) == (FADING,)
 
 
-def test_only_filmed_and_only_several_are_put_together(made, both, camera, seen, toy_base, tmp_path):
+def test_only_filmed_and_only_several_are_put_together(made, both, seen, notes):
     for motions, how in ((both, "apart"), (both, "added"), (both[:1], "filmed")):
         asked = {"motions": motions, "sampling": Sampling(stacking=how)}
         assert np.array_equal(made(**asked), made(**asked | {"sampling": ADDED}))
-        assert notes(toy_base, tmp_path, **asked) == ()
-    cameras = tuple(Motion(path=str(camera), strength=s) for s in (1.0, 0.5))
-    made(motions=cameras, sampling=FILMED)
+        assert notes(**asked) == ()
     assert not seen["asked"]
 
 

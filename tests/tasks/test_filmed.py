@@ -52,21 +52,16 @@ def test_the_subjects_clip_is_filmed_by_the_move_of_the_cameras(made, both, writ
     assert not np.array_equal(result, scene)
 
 
-def test_where_no_move_is_told_they_are_kept_apart_and_that_is_said(
-    made, both, monkeypatch, toy_base, tmp_path
-):
+def test_where_no_move_is_told_they_are_kept_apart_and_that_is_said(made, both, monkeypatch, notes):
     moved_by(monkeypatch, None)
     assert np.array_equal(made(motions=both, sampling=FILMED), made(motions=both, sampling=APART))
-    request = Generate(
-        job="g", prompt="a red ball", out=str(tmp_path / "two.mp4"), base=str(toy_base), motions=both,
-        sampling=FILMED, count=2, compute=CPU,
-    )  # fmt: skip
+    two = {"motions": both, "sampling": FILMED, "count": 2}
     said = tuple(f"clip {number} of 2: {compositing.NOT_FILMED}" for number in (1, 2))
-    assert perform(request, quiet_run(tmp_path)).notes == said
+    assert notes(**two) == said
     moved_by(monkeypatch, GOES)
-    assert perform(request, quiet_run(tmp_path)).notes == ()
+    assert notes(**two) == ()
     monkeypatch.setattr(compositing, "filmed", lambda scene, move: None)  # as of one that moves by itself
-    assert perform(request, quiet_run(tmp_path)).notes == said
+    assert notes(**two) == said
     assert np.array_equal(made(motions=both, sampling=FILMED), made(motions=both, sampling=APART))
 
 
@@ -107,29 +102,20 @@ def test_what_is_made_alone_is_balanced_alone(made, both, monkeypatch):
 
 
 @pytest.mark.parametrize("fades", [(0, 1), (1, 0.1)])
-def test_what_fades_fades_apart_and_that_is_said(made, both, fades, monkeypatch, toy_base, tmp_path):
+def test_what_fades_fades_apart_and_that_is_said(made, both, fades, monkeypatch, notes):
     asked = moved_by(monkeypatch, GOES)
     faded = (both[0], curve(Path(both[1].path), *fades))
     filmed, apart = (made(motions=faded, sampling=s) for s in (FILMED, APART))
     assert np.array_equal(filmed, apart)
     assert not asked
-    request = Generate(
-        job="g", prompt="a red ball", out=str(tmp_path / "one.mp4"), base=str(toy_base), motions=faded,
-        sampling=FILMED, compute=CPU,
-    )  # fmt: skip
-    assert perform(request, quiet_run(tmp_path)).notes == (stacking.FADING,)
+    assert notes(motions=faded, sampling=FILMED) == (stacking.FADING,)
 
 
-def test_that_a_second_pass_may_undo_it_is_said(made, both, monkeypatch, toy_base, tmp_path):
+def test_that_a_second_pass_may_undo_it_is_said(both, monkeypatch, toy_base, notes):
     moved_by(monkeypatch, GOES)
-    twice = Finish(base=str(toy_base), strength=0.2)
-    request = Generate(
-        job="g", prompt="a red ball", out=str(tmp_path / "one.mp4"), base=str(toy_base), motions=both,
-        sampling=FILMED, finish=twice, compute=CPU,
-    )  # fmt: skip
-    assert perform(request, quiet_run(tmp_path)).notes == (making.SECOND_PASS,)
-    apart = replace(request, sampling=APART)
-    assert perform(apart, quiet_run(tmp_path)).notes == ()
+    twice = {"motions": both, "finish": Finish(base=str(toy_base), strength=0.2)}
+    assert notes(**twice, sampling=FILMED) == (making.SECOND_PASS,)
+    assert notes(**twice, sampling=APART) == ()
 
 
 def test_one_of_the_two_alone_is_not_filmed(made, both, monkeypatch):
