@@ -23,7 +23,7 @@ from backend.bench.methods import at_base_rate, keep_to, write_reference
 from backend.bench.rows import Trial, pair_of
 from backend.bench.stacked import FOLLOWED, SHOWN_ON, Way, learned, made_once
 from backend.media.carrying import carried, subject_way
-from backend.media.filming import camera_move, filmed
+from backend.media.filming import camera_move, filmed, move_in
 from backend.media.motion import common_steps, motion_signal, signal_fidelity
 from backend.media.sheets import contact_sheet
 from backend.starter.world import caption
@@ -91,12 +91,10 @@ def _ceiling(out: Path, trials: Sequence[Trial], references: Sequence[Frames]) -
     """Both motions in one clip, from the world's own."""
     if part_of(trials[0]) == OF_CAMERA:
         still = Trial("still", replace(trials[0].shot, camera="locked"))
-        move = camera_move(*references)
-        return (
-            None
-            if move is None
-            else filmed(at_base_rate(write_reference(out / "references", still, 0)), move)
-        )
+        scene = at_base_rate(write_reference(out / "references", still, 0))
+        paths = [path for path in map(move_in, references) if path is not None]
+        move = camera_move(paths, (scene.shape[2], scene.shape[1]))
+        return None if move is None else filmed(scene, move)
     way = subject_way(references[1])
     return None if way is None else carried(references[0], [way])
 

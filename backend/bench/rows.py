@@ -116,7 +116,11 @@ def pair_of(first: str, second: str) -> tuple[Trial, Trial]:
     cameras = {trial.name: trial for trial in CAMERAS}
     if first == second:
         raise UserError("A motion is not stacked with itself here.", "Choose two motions.")
-    if first in cameras and second in cameras:
+    if (first in cameras) != (second in cameras):
+        raise UserError(
+            f"{first!r} and {second!r} are no pair.", f"Of a camera's there are {', '.join(cameras)}."
+        )
+    if first in cameras:
         return cameras[first], cameras[second]
     return subjects_trial(first), subjects_trial(second)
 

@@ -2,13 +2,14 @@
 
 Where a motion of a camera and one of a subject act on one clip, or two of a camera, each pulls at all of it,
 and small bases keep only one of the two (docs/log.md). Here each makes a clip of its own, under its own words
-and from the same noise. Of a camera's only its move is taken, as it is measured (`camera_path`: pan, tilt,
-zoom, roll); the subject's is what is shown. Layers that move on their own and are put together, as in
-compositing and as in Wang and Adelson (Representing Moving Images with Layers, 1994); nothing here is from
-the four papers of the methods.
+and from the same noise. One is shown: the subject's, or of cameras' alone one of theirs. Of the others only
+the move of the camera is taken, as it is measured (`camera_path`: pan, tilt, zoom, roll), and laid over that.
+Layers that move on their own and are put together, as in compositing and as in Wang and Adelson (Representing
+Moving Images with Layers, 1994); nothing here is from the four papers of the methods.
 
 It is a move in the picture, as a camera's on a stand is: nothing passes by faster because it is nearer. What
-lies outside of the subject's clip is the clip's own ground, mirrored at its edges.
+lies outside of the clip that is shown is its own ground, mirrored at its edges. Moves that the same prompt
+would give to every clip are laid over each other as those of motions are.
 
 Shapes: F frames, H height, W width; clips (F, H, W, 3) uint8 RGB; moves (F, 2, 3) in pixels.
 """
@@ -35,46 +36,56 @@ STILL = 0.08  # of the frame: a scene that moves by less stands still, and what 
 SMALL = 48  # pixels: the side of what a frame's own share is counted on
 
 
-def camera_move(*clips: Frames) -> Moves | None:
-    """Where the clips' cameras, all at once, take each frame of a scene that stands still, from the frame on
-    that leaves the least to be mirrored.
+def move_in(frames: Frames) -> CameraPath | None:
+    """How a clip's camera moves; None where it stands still, as what the background does not tell does.
 
-    None where one's background tells no move, and where all of them go so far that less than OWN of a frame
-    would be left. Steps that no move explains well count all the same: small models bend what passes by, and
-    the best guess is close (docs/log.md).
+    Steps that no move explains well count all the same: small models bend what passes by, and the best guess
+    is close (docs/log.md).
     """
-    if (paths := _paths(clips)) is None:
-        return None
-    size = clips[0].shape[2], clips[0].shape[1]
+    path = camera_path(frames)
+    extents = dict(zip(("pan", "tilt", "zoom", "roll"), extents_of(path), strict=True))
+    largest = max(extents.values())
+    minor = [part for part, extent in extents.items() if extent < MINOR * largest]
+    still = {part: np.full(len(path.pan), 1.0 if part == "zoom" else 0.0) for part in minor}
+    return replace(path, **still) if largest >= LEAST else None
+
+
+def as_strong(path: CameraPath, strengths: Sequence[float]) -> CameraPath:
+    """A move over as many frames as there are strengths (F,), each of whose steps goes as far as they say."""
+    moments = np.linspace(0, len(path.pan) - 1, len(strengths))
+
+    def scaled(part: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        steps = np.diff(np.interp(moments, np.arange(len(part)), part))
+        return np.concatenate([[0.0], np.cumsum(steps * np.array(strengths)[1:])])
+
+    zoom = np.exp(scaled(np.log(path.zoom)))
+    return CameraPath(scaled(path.pan), scaled(path.tilt), zoom, scaled(path.roll))
+
+
+def camera_move(paths: Sequence[CameraPath], size: tuple[int, int]) -> Moves | None:
+    """Where cameras that move so, all at once, take each frame (width, height) of a scene that stands still,
+    from the frame on that leaves the least to be mirrored; None where they go so far that less than OWN of a
+    frame would be left."""
     moves = _whole(_at_once(paths), size)
     own, move = _least_mirrored(moves, np.broadcast_to(np.eye(3), moves.shape), size)
     return move if own >= OWN else None
 
 
-def filmed_besides(clips: Sequence[Frames], shown: int) -> Frames | None:
-    """One of the first `shown` clips, each of which has its own camera's move, with those of all others laid
-    over it: the one of which that leaves the most. None as of `camera_move`.
+def filmed_besides(shown: Sequence[tuple[Frames, CameraPath]], paths: Sequence[CameraPath]) -> Frames | None:
+    """One of the clips that may be shown, whose cameras move already, as if by the cameras of all paths: that
+    of which most is left. None where there is none, and as of `camera_move`.
 
     At its edges a frame itself is mirrored, for what stands before this ground is not told from it.
     """
-    if (paths := _paths(clips)) is None:
+    found = []
+    for frames, path in shown:
+        size = frames.shape[2], frames.shape[1]
+        own, moves = _least_mirrored(_whole(_at_once(paths), size), _whole(path, size), size)
+        found += [(own, moves, frames)] if own >= OWN else []
+    if not found:
         return None
-    size = clips[0].shape[2], clips[0].shape[1]
-    moves = _whole(_at_once(paths), size)
-    found = [_least_mirrored(moves, _whole(path, size), size) for path in paths[:shown]]
-    best = max(range(shown), key=lambda number: found[number][0])
-    own, move = found[best]
-    if own < OWN:
-        return None
-    return np.stack([_seen(frame, frame, of_one) for frame, of_one in zip(clips[best], move, strict=True)])
-
-
-def _paths(clips: Sequence[Frames]) -> list[CameraPath] | None:
-    """Of each clip; None where one's camera stands still, as what is not told does."""
-    paths = [camera_path(frames) for frames in clips]
-    if min(max(extents_of(path)) for path in paths) < LEAST:
-        return None
-    return [_major(path) for path in paths]
+    _, moves, frames = max(found, key=lambda one: one[0])
+    return np.stack([_seen(frame, frame, move) for frame, move in zip(frames, moves, strict=True)])
 
 
 def _least_mirrored(moves: Moves, goes: Moves, size: tuple[int, int]) -> tuple[float, Moves]:
@@ -88,14 +99,6 @@ def _least_mirrored(moves: Moves, goes: Moves, size: tuple[int, int]) -> tuple[f
     own = [min(_own_share(move, size) for move in of_one) for of_one in from_each]
     best = int(np.argmax(own))
     return own[best], from_each[best]
-
-
-def _major(path: CameraPath) -> CameraPath:
-    """Without those parts that move the picture by less than MINOR of what the largest does."""
-    extents = dict(zip(("pan", "tilt", "zoom", "roll"), extents_of(path), strict=True))
-    minor = [part for part, extent in extents.items() if extent < MINOR * max(extents.values())]
-    still = {part: np.full(len(path.pan), 1.0 if part == "zoom" else 0.0) for part in minor}
-    return replace(path, **still)
 
 
 def _at_once(paths: Sequence[CameraPath]) -> CameraPath:

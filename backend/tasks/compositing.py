@@ -17,8 +17,9 @@ from torch import Tensor
 
 from backend.api.presets import Kind
 from backend.diffusion.sampling import Predict
+from backend.media.camera import CameraPath
 from backend.media.carrying import carried, subject_way
-from backend.media.filming import camera_move, filmed, filmed_besides
+from backend.media.filming import Moves, camera_move, filmed, filmed_besides, move_in
 
 Frames = np.ndarray[Any, Any]  # (F, H, W, 3) uint8 RGB
 Clip = Callable[[Predict, Tensor, str], Frames]  # what is predicted, noise, a note for the progress → a clip
@@ -27,6 +28,13 @@ Predicts = Callable[[], AbstractContextManager[Predict]]  # inside, what is pred
 NOT_FILMED = (
     "The camera's motion makes no move that can be laid over the subject's clip: it tells none before this "
     "ground, goes too far, or the clip moves by itself. Camera and subject were kept apart in one clip."
+)
+LEARNED_MOVE = (
+    "A camera's motion shows no move before this ground; that of the clip it was learned from was taken."
+)
+CAMERAS_ADDED = (
+    "The camera's motions could not be put together: one tells no move before this ground, or they go too "
+    "far. They were added up in one clip, and its move was laid over the subject's."
 )
 NOT_FILMED_BESIDES = (
     "The camera's motions could not be put together: one tells no move before this ground, or they go too "
@@ -43,8 +51,8 @@ class Noise(NamedTuple):
 
     together: Tensor
     camera: Tensor  # the first of its motions
-    subject: Tensor  # the clip that is shown
-    further: Tensor  # those of further motions, of which only a subject's way or a camera's move is taken
+    subject: Tensor  # the first of its motions
+    further: Tensor  # all other motions: where that is another noise, only their way or move is taken
 
     @classmethod
     def same(cls, noise: Tensor) -> "Noise":
@@ -60,11 +68,20 @@ class Noise(NamedTuple):
 Make = Callable[[Noise, str], Frames]  # noise, a note for the progress → a clip
 
 
+class Camera(NamedTuple):
+    """What acts in a clip for the move of its camera, and how that goes in the clip that it was learned from,
+    as strongly as it acts: None of several motions, and where there is no such clip."""
+
+    acts: Predicts
+    learned: Callable[[], CameraPath | None]
+
+
 @dataclass(frozen=True)
 class Layers:
     """What acts in each of the clips."""
 
-    cameras: Sequence[Predicts]  # of each clip whose move is laid over the rest
+    cameras: Sequence[Camera]  # each of its motions alone, or all of them, or none
+    camera: Predicts | None  # all of the camera's motions, where `cameras` has several
     subjects: Sequence[Predicts]  # each of its motions alone, the one that is shown first; or none
     subject: Predicts | None  # all of the subject's motions, if there are any
     together: Predicts  # all motions
@@ -86,59 +103,75 @@ def composite(layers: Layers, clip: Clip, notes: list[str]) -> Iterator[Make]:
             with acts() as predict:
                 return clip(predict, start, ", ".join(filter(None, [note, of])))
 
-        seen, said = _seen(layers, noise, made)
-        if said:
-            notes.append(f"{note}: {said}".removeprefix(": "))
+        seen, said = _Composite(layers, noise, made).seen()
+        notes.extend(f"{note}: {one}".removeprefix(": ") for one in said)
         return made(layers.together, noise.together) if seen is None else seen
 
     yield make
 
 
-def _seen(layers: Layers, noise: Noise, made: Callable[..., Frames]) -> tuple[Frames | None, str]:
-    """The clip that is put together, if it can be, and what is to be said of it or of that."""
-    if layers.subject is None:
-        clips = _each(layers.cameras, noise.camera, noise.further, made, "camera")
-        seen = filmed_besides(clips, _may_be_shown(clips, noise.camera, noise.further))
-        return seen, NOT_FILMED_BESIDES if seen is None else ""
-    if not layers.cameras:
-        return _scene(layers.subject, layers.subjects, noise, made)
-    move = camera_move(*_each(layers.cameras, noise.camera, noise.further, made, "camera"))
-    if move is not None:
-        scene, said = _scene(layers.subject, layers.subjects, noise, made)
-        if (seen := filmed(scene, move)) is not None:
-            return seen, said
-    return None, NOT_FILMED
+@dataclass(frozen=True)
+class _Composite:
+    """One clip of several. Its methods give what is seen, where it can be put together, and what is to be
+    said of it, or of there being none."""
 
+    layers: Layers
+    noise: Noise
+    made: Callable[..., Frames]  # what acts, noise, a note for the progress → a clip
 
-def _each(
-    all_acts: Sequence[Predicts], first: Tensor, further: Tensor, made: Callable[..., Frames], whose: Kind
-) -> list[Frames]:
-    """A clip of each, the first from noise of its own."""
-    if len(all_acts) == 1:
-        return [made(all_acts[0], first, f"for the {whose}")]
-    starts = [first, *[further] * (len(all_acts) - 1)]
-    return [
-        made(acts, start, f"for motion {number} of the {whose}'s {len(starts)}")
-        for number, (acts, start) in enumerate(zip(all_acts, starts, strict=True), 1)
-    ]
+    def seen(self) -> tuple[Frames | None, list[str]]:
+        if not self.layers.cameras:
+            return self._scene()
+        clips = self._each([camera.acts for camera in self.layers.cameras], self.noise.camera, "camera")
+        measured = [move_in(clip) for clip in clips]
+        wanted = [own or camera.learned() for own, camera in zip(measured, self.layers.cameras, strict=True)]
+        paths = [path for path in wanted if path is not None]
+        if len(paths) < len(clips):  # nothing is laid over by halves
+            paths = []
+        said = [LEARNED_MOVE] if paths and None in measured else []
+        if self.layers.subject is not None:
+            size = clips[0].shape[2], clips[0].shape[1]
+            return self._filmed(camera_move(paths, size) if paths else None, said)
+        shown = list(zip(clips, measured, strict=True))[: self._may_be_shown(clips, self.noise.camera)]
+        besides = filmed_besides([(clip, path) for clip, path in shown if path], paths) if paths else None
+        return besides, [NOT_FILMED_BESIDES] if besides is None else said
 
+    def _filmed(self, move: Moves | None, said: list[str]) -> tuple[Frames | None, list[str]]:
+        """The subject, filmed so; where that cannot be, as all of several cameras' motions move one clip."""
+        if move is None and self.layers.camera is not None:
+            clip = self.made(self.layers.camera, self.noise.camera, "for the camera")
+            path, said = move_in(clip), [CAMERAS_ADDED]
+            move = None if path is None else camera_move([path], (clip.shape[2], clip.shape[1]))
+        if move is None:
+            return None, [NOT_FILMED]
+        scene, of_scene = self._scene()
+        seen = filmed(scene, move)
+        return seen, [NOT_FILMED] if seen is None else said + of_scene
 
-def _may_be_shown(clips: Sequence[Frames], first: Tensor, further: Tensor) -> int:
-    """Of clips that start from the same noise any may be, else the first."""
-    return len(clips) if torch.equal(first, further) else 1
+    def _scene(self) -> tuple[Frames, list[str]]:
+        """The subject with all of its motions, before a still camera."""
+        assert self.layers.subject is not None, "a scene is a subject's"
+        if self.layers.subjects:
+            clips = self._each(self.layers.subjects, self.noise.subject, "subject")
+            # More than one, since some hide too much of their ground.
+            if (seen := _carried(clips, self._may_be_shown(clips, self.noise.subject))) is not None:
+                return seen, []
+        said = [NOT_CARRIED] if self.layers.subjects else []
+        return self.made(self.layers.subject, self.noise.subject), said
 
+    def _each(self, all_acts: Sequence[Predicts], first: Tensor, whose: Kind) -> list[Frames]:
+        """A clip of each, the first from noise of its own."""
+        if len(all_acts) == 1:
+            return [self.made(all_acts[0], first, f"for the {whose}")]
+        starts = [first, *[self.noise.further] * (len(all_acts) - 1)]
+        return [
+            self.made(acts, start, f"for motion {number} of the {whose}'s {len(starts)}")
+            for number, (acts, start) in enumerate(zip(all_acts, starts, strict=True), 1)
+        ]
 
-def _scene(
-    all_act: Predicts, each_acts: Sequence[Predicts], noise: Noise, made: Callable[..., Frames]
-) -> tuple[Frames, str]:
-    """The subject with all of its motions, before a still camera; and what is to be said of that."""
-    if not each_acts:
-        return made(all_act, noise.subject), ""
-    clips = _each(each_acts, noise.subject, noise.further, made, "subject")
-    # More than one, since some hide too much of their ground.
-    if (seen := _carried(clips, _may_be_shown(clips, noise.subject, noise.further))) is not None:
-        return seen, ""
-    return made(all_act, noise.subject), NOT_CARRIED
+    def _may_be_shown(self, clips: Sequence[Frames], first: Tensor) -> int:
+        """How many: of clips that start from the same noise any may be, else the first."""
+        return len(clips) if torch.equal(first, self.noise.further) else 1
 
 
 def _carried(clips: Sequence[Frames], shown: int) -> Frames | None:

@@ -106,7 +106,7 @@ def making(
     lead: LoadedMotion | None = None,
 ) -> Making:
     """Reads the prompt at once. Apart only where motions of a camera and of a subject act, filmed there and
-    where several of a subject's do; all else is added up. `lead` is the motion whose clip is followed."""
+    where several of one of them do; all else is added up. `lead` is the motion whose clip is followed."""
     stack = Stack(family, request.prompt, s.guidance, s.frames, request.balance, motions, looks)
 
     def clip(predict: Predict, noise: Tensor, note: str) -> Frames:

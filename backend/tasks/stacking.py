@@ -6,18 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from backend.api.presets import Kind
+from backend.api.presets import REFERENCE, Kind
+from backend.api.protocol import Clip
 from backend.diffusion.adapters import Lora
 from backend.diffusion.composing import Places, composed
 from backend.diffusion.sampling import Predict
 from backend.diffusion.stacking import Part, presence, stacked
 from backend.families.base import Family
+from backend.media import clips
+from backend.media.camera import CameraPath
+from backend.media.filming import as_strong, move_in
 from backend.tasks.bases import LoadedLooks, LoadedMotion, parts_of
-from backend.tasks.compositing import Layers, Predicts
+from backend.tasks.compositing import Camera, Layers, Predicts
 from backend.tasks.prompted import (
     Apart,
     Prompted,
@@ -81,35 +86,45 @@ class Stack:
 
     def layers(self, lead: LoadedMotion | None) -> tuple[Layers | None, list[str]]:
         """Each camera's and subject's motion in its place among the clips that are put together, and what is
-        to be said of that. None where there is nothing to put together, or where what would be fades. The
-        subject of `lead` is shown, if it is one's, else that of the strongest motion."""
-        cameras, subjects = self._of("camera"), self._of("subject")
+        to be said of that. None where there is nothing to put together, or where what would be fades. Of each
+        kind `lead` comes first, if it is of that kind, else the strongest."""
+        cameras, subjects = (self._ordered(self._of(whose), lead) for whose in ("camera", "subject"))
         both = bool(cameras and subjects)
         if both and apart_by(by_kind(self.motions, self._parts)).min() < 1:
             return None, [FADING]
-        of_each = [(of_one, self._each(of_one, lead)) for of_one in (cameras, subjects)]
-        notes = [
-            FADING_OF_ONE.format(of_one[0].preset.kind)
-            for of_one, each in of_each
-            if len(of_one) > 1 and not each
-        ]
-        each_camera, each_subject = (each for _, each in of_each)
-        if not (both or each_camera or each_subject):
+        several = [of_one for of_one in (cameras, subjects) if len(of_one) > 1]
+        fading = [of_one[0].preset.kind for of_one in several if self._fade(of_one)]
+        notes = [FADING_OF_ONE.format(whose) for whose in fading]
+        if not both and len(several) == len(fading):
             return None, notes
+        each_subject = subjects if len(subjects) > 1 and "subject" not in fading else []
+        of_cameras = self._cameras(cameras, each="camera" not in fading)
         layers = Layers(
-            cameras=each_camera or ([self._alone(cameras)] if both else []),
-            subjects=each_subject,
+            cameras=of_cameras,
+            camera=self._alone(cameras) if len(of_cameras) > 1 else None,
+            subjects=[self._alone([motion]) for motion in each_subject],
             subject=self._alone(subjects) if subjects else None,
             together=self.together(keep_apart=True),
         )
         return layers, notes
 
-    def _each(self, motions: Sequence[LoadedMotion], lead: LoadedMotion | None) -> list[Predicts]:
-        """Each motion without the others, `lead` or the strongest first; none where one is alone or fades."""
-        if len(motions) < 2 or self._fade(motions):
-            return []
-        first = sorted(motions, key=lambda m: (m is lead, *self._strongest(m)), reverse=True)
-        return [self._alone([motion]) for motion in first]
+    def _cameras(self, motions: Sequence[LoadedMotion], *, each: bool) -> list[Camera]:
+        """Each alone, or all in one clip."""
+        if each or len(motions) == 1:
+            return [Camera(self._alone([one]), partial(self._learned_move, one)) for one in motions]
+        return [Camera(self._alone(motions), lambda: None)]
+
+    def _learned_move(self, motion: LoadedMotion) -> CameraPath | None:
+        """How the camera goes in the clip that the motion was learned from, as strongly as it acts."""
+        file, profile = Path(motion.asked.path) / REFERENCE, self.family.profile
+        if not file.is_file():
+            return None
+        count = min(self.frames, profile.frames)
+        path = move_in(clips.read(Clip(path=str(file)), frames=count, fps=profile.fps, size=None))
+        return None if path is None else as_strong(path, self._acts[id(motion)])
+
+    def _ordered(self, motions: Sequence[LoadedMotion], lead: LoadedMotion | None) -> list[LoadedMotion]:
+        return sorted(motions, key=lambda m: (m is lead, *self._strongest(m)), reverse=True)
 
     def _strongest(self, motion: LoadedMotion) -> tuple[float, str, str]:
         """What the strongest motion has most of, wherever it stands: as in `following.followed`."""

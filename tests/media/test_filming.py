@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backend.media.camera import CameraPath, as_camera_path, camera_path
-from backend.media.filming import _matrices, camera_move, filmed, filmed_besides
+from backend.media.filming import _matrices, as_strong, camera_move, filmed, filmed_besides, move_in
 from backend.media.motion import layer_fidelity
 from backend.media.subject import still_ground
 from backend.starter import world
@@ -30,10 +30,29 @@ def red(frames: np.ndarray) -> np.ndarray:
     return (r > 150) & (g < 90) & (b < 90)
 
 
+def moved(*clips: np.ndarray) -> np.ndarray | None:
+    """How the cameras of all clips move a still scene; None also where one of them does not move."""
+    paths = [move_in(clip) for clip in clips]
+    told = [path for path in paths if path is not None]
+    return camera_move(told, clips[0].shape[2:0:-1]) if len(told) == len(clips) else None
+
+
+def besides(*clips: np.ndarray, shown: int | None = None) -> np.ndarray | None:
+    paths = [path for path in map(move_in, clips) if path is not None]
+    assert len(paths) == len(clips)
+    return filmed_besides(list(zip(clips, paths, strict=True))[:shown], paths)
+
+
+def goes_as(seen: np.ndarray, pan: np.ndarray, zoom: np.ndarray) -> None:
+    path, of_pan, of_zoom = (camera_path(clip) for clip in (seen, pan, zoom))
+    assert np.abs(np.diff(path.pan) - np.diff(of_pan.pan)).max() < 0.02
+    assert np.abs(np.diff(np.log(path.zoom)) - np.diff(np.log(of_zoom.zoom))).max() < 0.05
+
+
 @pytest.mark.parametrize("camera", ["pan left", "tilt up", "zoom in", "zoom out"])
 def test_the_subject_moves_as_in_one_clip_and_the_camera_as_in_the_other(camera: str) -> None:
     scene, of_camera = shown(CIRCLE), by(camera)
-    move = camera_move(of_camera)
+    move = moved(of_camera)
     assert move is not None
     seen = filmed(scene, move)
     assert seen is not None
@@ -42,7 +61,7 @@ def test_the_subject_moves_as_in_one_clip_and_the_camera_as_in_the_other(camera:
 
 
 def test_beside_a_pan_no_zoom_and_no_roll_is_made_of_what_measuring_adds() -> None:
-    move = camera_move(by("pan right"))
+    move = moved(by("pan right"))
     assert move is not None
     path = as_camera_path(move, 64, 64)
     assert np.ptp(path.pan) > 0.15
@@ -51,7 +70,7 @@ def test_beside_a_pan_no_zoom_and_no_roll_is_made_of_what_measuring_adds() -> No
 
 
 def test_a_pan_is_taken_from_the_middle_and_a_zoom_from_where_nothing_is_mirrored() -> None:
-    pan, closer, wider = (camera_move(by(move)) for move in ("pan left", "zoom in", "zoom out"))
+    pan, closer, wider = (moved(by(move)) for move in ("pan left", "zoom in", "zoom out"))
     assert pan is not None
     assert closer is not None
     assert wider is not None
@@ -62,56 +81,71 @@ def test_a_pan_is_taken_from_the_middle_and_a_zoom_from_where_nothing_is_mirrore
 
 def test_of_several_cameras_the_parts_are_put_together_in_any_order() -> None:
     pan, closer, scene = by("pan left"), by("zoom in", "tiled floor"), shown(CIRCLE)
-    alone = [camera_path(clip) for clip in (pan, closer)]
-    both = camera_move(pan, closer)
+    both = moved(pan, closer)
     assert both is not None
-    assert np.allclose(both, camera_move(closer, pan))
+    assert np.allclose(both, moved(closer, pan))
     seen = filmed(scene, both)
     assert seen is not None
-    path = camera_path(seen)
-    assert np.abs(np.diff(path.pan) - np.diff(alone[0].pan)).max() < 0.02
-    assert np.abs(np.diff(np.log(path.zoom)) - np.diff(np.log(alone[1].zoom))).max() < 0.05
-    twice = camera_move(closer, closer)
+    goes_as(seen, pan, closer)
+    twice = moved(closer, closer)
     assert twice is not None
-    assert as_camera_path(twice, 64, 64).zoom[-1] == pytest.approx(alone[1].zoom[-1] ** 2, rel=0.01)
+    assert as_camera_path(twice, 64, 64).zoom[-1] == pytest.approx(
+        camera_path(closer).zoom[-1] ** 2, rel=0.01
+    )
 
 
 def test_of_two_clips_that_move_the_one_is_shown_that_the_others_move_leaves_most_of() -> None:
     """A pan is zoomed into, where nothing is mirrored; a picture that grows would have to be pushed aside."""
     pan, closer = by("pan left"), by("zoom in", "tiled floor")
-    parts = [camera_path(clip) for clip in (pan, closer)]
     for clips in ((pan, closer), (closer, pan)):
-        seen = filmed_besides(clips, 2)
+        seen = besides(*clips)
         assert seen is not None
         assert np.array_equal(seen[0], pan[0])
-        path = camera_path(seen)
-        assert np.abs(np.diff(path.pan) - np.diff(parts[0].pan)).max() < 0.02
-        assert np.abs(np.diff(np.log(path.zoom)) - np.diff(np.log(parts[1].zoom))).max() < 0.05
-    seen = filmed_besides((closer, pan), 1)
+        goes_as(seen, pan, closer)
+    seen = besides(closer, pan, shown=1)
     assert seen is not None
     assert any(np.array_equal(one, other) for one, other in zip(seen, closer, strict=True))
 
 
+@pytest.mark.parametrize("size", [(64, 64), (160, 96)], ids=["square", "wide"])
+def test_three_moves_go_as_far_at_once_as_alone(size: tuple[int, int]) -> None:
+    moves = ({"pan": 0.3}, {"tilt": -0.2}, {"zoom": 1.4})
+    clips = [scenes.filmed(size=size, **of) for of in moves]
+    seen = besides(*clips)
+    assert seen is not None
+    wanted, found = [camera_path(clip) for clip in clips], camera_path(seen)
+    for part, of in zip(("pan", "tilt", "zoom"), wanted, strict=True):
+        assert np.abs(np.diff(getattr(found, part)) - np.diff(getattr(of, part))).max() < 0.03
+
+
 def test_a_pan_laid_over_itself_goes_twice_as_far_where_a_still_scene_has_no_room() -> None:
     pan = by("pan left", camera_amount=1.5)
-    assert camera_move(pan, pan) is None
-    seen = filmed_besides((pan, pan), 2)
+    assert moved(pan, pan) is None
+    seen = besides(pan, pan)
     assert seen is not None
     assert np.ptp(camera_path(seen).pan) == pytest.approx(2 * np.ptp(camera_path(pan).pan), rel=0.1)
-    assert filmed_besides([pan] * 4, 4) is None
-    assert filmed_besides((pan, by("locked")), 2) is None
+    assert besides(*[pan] * 4) is None
+    assert besides(pan, pan, shown=0) is None
+    assert moved(*[pan] * 4) is None
 
 
-def test_several_cameras_of_which_one_tells_nothing_or_that_go_too_far_give_no_move() -> None:
-    pan = by("pan left")
-    assert camera_move(pan, by("locked")) is None
-    assert camera_move(by("locked"), pan) is None
-    assert camera_move(*[pan] * 4) is None
+def test_a_move_goes_as_far_in_each_frame_as_its_strength_there_says() -> None:
+    """Over as many frames as there are strengths: the steps count, not where the camera is."""
+    pan, zoom = np.linspace(0, 0.3, 4), np.array([1.0, 1.2, 1.44, 1.728])
+    path = CameraPath(pan=pan, tilt=-pan, zoom=zoom, roll=100 * pan)
+    same = as_strong(path, [1.0] * 4)
+    for part in ("pan", "tilt", "zoom", "roll"):
+        assert np.allclose(getattr(same, part), getattr(path, part))
+    half = as_strong(path, [0.0, 0.5, 0.5, 2.0])
+    assert np.allclose(half.pan, [0, 0.05, 0.1, 0.3])
+    assert np.allclose(half.zoom, [1, 1.2**0.5, 1.2, 1.728])
+    assert np.allclose(as_strong(path, [1.0] * 7).pan, np.linspace(0, 0.3, 7))
+    assert as_strong(path, [-1.0] * 4).roll[-1] == pytest.approx(-30)
 
 
 def test_a_camera_that_stands_still_has_no_move_and_a_scene_that_moves_is_not_filmed() -> None:
-    assert camera_move(by("locked")) is None
-    move = camera_move(by("pan left"))
+    assert moved(by("locked")) is None
+    move = moved(by("pan left"))
     assert move is not None
     assert filmed(by("pan left"), move) is None, "its pan would be doubled"
 
@@ -121,21 +155,21 @@ def test_pictures_that_are_no_squares_are_filmed_alike() -> None:
         return 0.5 + 0.2 * np.cos(6 * moment), 0.5 + 0.2 * np.sin(6 * moment)
 
     scene, goes = scenes.filmed(ball=ball, size=(160, 96)), scenes.filmed(pan=0.4, tilt=-0.3, size=(160, 96))
-    move = camera_move(goes)
+    move = moved(goes)
     assert move is not None
     seen = filmed(scene, move)
     assert seen is not None
     assert min(layer_fidelity(scene, goes, seen)) > 0.95
-    assert camera_move(scenes.filmed(pan=1.6, size=(160, 96))) is None
+    assert moved(scenes.filmed(pan=1.6, size=(160, 96))) is None
 
 
 def test_a_ground_that_tells_no_move_gives_none() -> None:
-    assert camera_move(by("pan left", "gray wall", **AWAY)) is None
+    assert moved(by("pan left", "gray wall", **AWAY)) is None
 
 
 def test_a_camera_that_leaves_nothing_of_the_scene_gives_none() -> None:
-    assert camera_move(by("pan left", camera_amount=1.0)) is not None
-    assert camera_move(by("pan left", camera_amount=4.0)) is None
+    assert moved(by("pan left", camera_amount=1.0)) is not None
+    assert moved(by("pan left", camera_amount=4.0)) is None
 
 
 def test_what_is_mirrored_at_the_edges_is_ground_and_no_second_subject() -> None:

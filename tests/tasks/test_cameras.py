@@ -2,22 +2,21 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from backend.api.presets import read_preset, write_preset
 from backend.api.protocol import Clip, Edit, Motion
-from backend.media.camera import camera_path
+from backend.media.camera import CameraPath, camera_path
 from backend.media.filming import filmed
 from backend.starter import world
 from backend.tasks import compositing, making, perform, stacking
 from tests.conftest import quiet_run
 from tests.tasks.conftest import CPU, WORDS, curve
-from tests.tasks.test_filmed import ADDED, APART, FILMED, GOES
+from tests.tasks.test_filmed import ADDED, APART, FILMED, GOES, STILL
 
 RED = "a red ball"
 
@@ -32,46 +31,58 @@ def cameras(motions, tmp_path) -> tuple[Motion, Motion]:
     return first, replace(second, strength=0.999)
 
 
-class Asked(NamedTuple):
-    clips: Sequence[np.ndarray]
-    shown: int = 0
+@dataclass
+class Asked:
+    """The clips whose moves were asked for, and those that might be shown where nothing else is: the first
+    one, backwards, then was."""
+
+    clips: list[np.ndarray] = field(default_factory=list)
+    shown: list[list[np.ndarray]] = field(default_factory=list)
+    at_once: list[int] = field(default_factory=list)  # moves that were laid over one clip
 
 
 @pytest.fixture
-def moves(monkeypatch) -> list[Asked]:
-    """The clips whose moves were laid over a subject's, or over each other: the first, backwards, then."""
-    asked: list[Asked] = []
+def asked(monkeypatch) -> Asked:
+    asked = Asked()
 
-    def camera_move(*clips: np.ndarray) -> np.ndarray:
-        asked.append(Asked(clips))
+    def camera_move(paths: Sequence[CameraPath], size: tuple[int, int]) -> np.ndarray:
+        asked.at_once.append(len(paths))
         return GOES
 
-    def filmed_besides(clips: Sequence[np.ndarray], shown: int) -> np.ndarray:
-        asked.append(Asked(clips, shown))
-        return clips[0][::-1]
+    def filmed_besides(
+        shown: Sequence[tuple[np.ndarray, CameraPath]], paths: Sequence[CameraPath]
+    ) -> np.ndarray:
+        asked.shown.append([clip for clip, _ in shown])
+        asked.at_once.append(len(paths))
+        return shown[0][0][::-1]
 
+    monkeypatch.setattr(compositing, "move_in", lambda frames: asked.clips.append(frames) or STILL)
     monkeypatch.setattr(compositing, "camera_move", camera_move)
     monkeypatch.setattr(compositing, "filmed_besides", filmed_besides)
     return asked
 
 
-def test_each_makes_a_clip_under_its_own_words_from_the_same_noise(made, cameras, moves, written):
+def test_each_makes_a_clip_under_its_own_words_from_the_same_noise(made, cameras, asked, written):
     for motion, words in zip(cameras, WORDS, strict=True):
         made(prompt=f"{RED} {words}", motions=(motion,))
     made(motions=cameras, sampling=FILMED)
     made(prompt=RED, motions=cameras[::-1], sampling=FILMED)
     first, second, *together = written
-    assert np.array_equal([one.clips for one in moves], [[first, second]] * 2)
-    assert [one.shown for one in moves] == [2, 2], "either may be"
+    assert np.array_equal(asked.clips, [first, second] * 2)
+    assert np.array_equal(asked.shown, [[first, second]] * 2), "either may be"
     assert np.array_equal(together, [first[::-1]] * 2), "in whatever order, whoever says the words"
+    assert asked.at_once == [2, 2]
 
 
-def test_the_clip_of_a_subjects_motion_is_filmed_by_the_moves_of_all(made, motions, cameras, moves, written):
+def test_the_clip_of_a_subjects_motion_is_filmed_by_the_moves_of_all(made, motions, cameras, asked, written):
     subject = Motion(path=str(motions[0]), strength=0.9)
     made(prompt=f"{RED} {WORDS[0]}", motions=(subject,))
-    made(prompt=RED, motions=(cameras[1], subject, replace(cameras[1], strength=0.5)), sampling=FILMED)
-    scene, result = written
-    assert [len(one.clips) for one in moves] == [2]
+    for motion, words in zip(cameras, WORDS, strict=True):
+        made(prompt=f"{RED} {words}", motions=(motion,))
+    made(prompt=RED, motions=(cameras[1], subject, cameras[0]), sampling=FILMED)
+    scene, first, second, result = written
+    assert np.array_equal(asked.clips, [first, second])
+    assert asked.at_once == [2]
     assert np.array_equal(result, filmed(scene, GOES))
 
 
@@ -94,52 +105,74 @@ def test_a_pan_and_a_zoom_go_as_far_at_once_as_each_alone(made, cameras, monkeyp
     assert both.zoom[-1] == pytest.approx(zoom.zoom[-1], rel=0.05)
 
 
-def test_only_the_clip_of_the_motion_that_is_followed_starts_from_that_and_it_is_shown(made, cameras, moves):
+def test_only_the_clip_of_the_motion_that_is_followed_starts_from_that_and_it_is_shown(made, cameras, asked):
     stacked = (cameras[0], replace(cameras[1], strength=1.2))  # the strongest is followed
     for follow in (0.9, 0.0):
         made(prompt=RED, motions=stacked, sampling=FILMED, follow=follow)
-    (led, other), (fresh, again) = (one.clips for one in moves)
+    led, other, fresh, again = asked.clips
     assert not np.array_equal(led, fresh)
     assert np.array_equal(other, again)
-    assert [one.shown for one in moves] == [1, 2]
+    assert np.array_equal(asked.shown[0], [led])
+    assert np.array_equal(asked.shown[1], [fresh, again])
 
 
-def test_what_cannot_be_put_together_is_added_up_and_that_is_said(made, cameras, motions, monkeypatch, notes):
-    for how in ("camera_move", "filmed_besides"):
-        monkeypatch.setattr(compositing, how, lambda *_: None)
+def test_what_cannot_be_put_together_is_added_up_and_that_is_said(made, cameras, monkeypatch, notes):
+    monkeypatch.setattr(compositing, "filmed_besides", lambda *_: None)
     plain, instead = (made(motions=cameras, sampling=how) for how in (ADDED, FILMED))
     assert np.array_equal(plain, instead)
-    said = notes(motions=cameras, sampling=FILMED)
-    assert said == (compositing.NOT_FILMED_BESIDES,)
+    assert notes(motions=cameras, sampling=FILMED) == (compositing.NOT_FILMED_BESIDES,)
+
+
+def test_a_subject_is_filmed_as_they_move_one_clip_where_they_go_too_far_at_once(
+    made, cameras, motions, asked, monkeypatch, notes, written
+):
     subject = Motion(path=str(motions[0]))
-    said = notes(motions=(*cameras, subject), sampling=FILMED)
-    assert said == (compositing.NOT_FILMED,)
+    made(prompt=f"{RED} {WORDS[0]}", motions=(subject,))
+    made(motions=cameras)
+    scene, of_both = written
+    monkeypatch.setattr(compositing, "camera_move", lambda paths, size: None if len(paths) > 1 else GOES)
+    made(motions=(*cameras, subject), sampling=FILMED)
+    assert np.array_equal(asked.clips[-1], of_both)
+    assert np.array_equal(written[-1], filmed(scene, GOES))
+    stacked = {"motions": (*cameras, subject), "sampling": FILMED}
+    assert notes(**stacked) == (compositing.CAMERAS_ADDED,)
+    monkeypatch.setattr(compositing, "camera_move", lambda paths, size: None)
+    assert notes(**stacked) == (compositing.NOT_FILMED,)
 
 
-def test_what_fades_is_added_up_and_that_is_said(made, cameras, motions, moves, notes):
+def test_one_whose_ground_tells_nothing_is_not_shown_and_moves_as_what_it_was_learned_from(
+    made, cameras, asked, monkeypatch, notes
+):
+    told = iter([None, STILL] * 2)
+    monkeypatch.setattr(compositing, "move_in", lambda frames: asked.clips.append(frames) or next(told))
+    monkeypatch.setattr(stacking, "move_in", lambda frames: STILL)
+    made(motions=cameras, sampling=FILMED)
+    assert np.array_equal(asked.shown, [[asked.clips[1]]])
+    assert asked.at_once == [2]
+    assert notes(motions=cameras, sampling=FILMED) == (compositing.LEARNED_MOVE,)
+
+
+def test_what_fades_is_added_up_and_that_is_said(made, cameras, motions, asked, notes):
     faded = (cameras[0], curve(Path(cameras[1].path), 0, 1))
     plain, instead = (made(motions=faded, sampling=how) for how in (ADDED, FILMED))
     assert np.array_equal(plain, instead)
-    assert not moves
+    assert not asked.clips
     fading = stacking.FADING_OF_ONE.format("camera")
     assert notes(motions=faded, sampling=FILMED) == (fading,)
     subject = Motion(path=str(motions[0]))
     assert notes(motions=(*faded, subject), sampling=FILMED) == (fading,)
-    assert [len(one.clips) for one in moves] == [1], (
-        "both cameras' motions in one clip, which films the subject"
-    )
+    assert asked.at_once == [1], "of both cameras' motions in one clip"
 
 
-def test_only_filmed_and_only_several_are_put_together(made, cameras, moves, notes):
+def test_only_filmed_and_only_several_are_put_together(made, cameras, asked, notes):
     for stacked, how in ((cameras, APART), (cameras, ADDED), (cameras[:1], FILMED)):
-        asked = {"motions": stacked, "sampling": how}
-        assert np.array_equal(made(**asked), made(**asked | {"sampling": ADDED}))
-        assert notes(**asked) == ()
-    assert not moves
+        assert np.array_equal(made(motions=stacked, sampling=how), made(motions=stacked, sampling=ADDED))
+        assert notes(motions=stacked, sampling=how) == ()
+    assert not asked.clips
 
 
 def test_an_edit_shows_the_strips_own_clip_and_lays_moves_over_it_that_hold_nothing_of_the_strip(
-    made, cameras, moves, written, toy_base, moving_clip, tmp_path
+    made, cameras, asked, written, toy_base, moving_clip, tmp_path
 ):
     edit = Edit(
         job="e", clip=Clip(path=str(moving_clip)), prompt=RED, out=str(tmp_path / "edit.mp4"),
@@ -149,5 +182,5 @@ def test_an_edit_shows_the_strips_own_clip_and_lays_moves_over_it_that_hold_noth
     perform(replace(edit, motions=cameras[:1], sampling=ADDED), quiet_run(tmp_path))
     made(prompt=f"{RED} {WORDS[1]}", motions=cameras[1:], sampling=replace(ADDED, steps=50))
     _, strips, fresh = written
-    assert np.array_equal([one.clips for one in moves], [[strips, fresh]])
-    assert [one.shown for one in moves] == [1]
+    assert np.array_equal(asked.clips, [strips, fresh])
+    assert np.array_equal(asked.shown, [[strips]])

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.api.presets import REFERENCE
 from backend.api.protocol import Clip, Edit, Finish, Generate, Motion, Sampling
-from backend.media.filming import filmed
+from backend.media.camera import CameraPath
+from backend.media.filming import camera_move, filmed
 from backend.media.motion import layer_fidelity
 from backend.starter import world
 from backend.tasks import compositing, making, perform, stacking
@@ -17,6 +19,7 @@ from tests.tasks.conftest import CPU, WORDS, curve, pixels
 ADDED, APART, FILMED = (Sampling(stacking=how) for how in ("added", "apart", "filmed"))
 GOES = np.repeat(np.eye(2, 3)[None], 4, axis=0)
 GOES[:, 0, 2] = [0, 2, 4, 6]
+STILL = CameraPath(np.zeros(4), np.zeros(4), np.ones(4), np.zeros(4))
 
 
 @pytest.fixture
@@ -25,14 +28,10 @@ def both(motions, camera) -> tuple[Motion, Motion]:
 
 
 def moved_by(monkeypatch, move: np.ndarray | None) -> list[np.ndarray]:
-    """What is asked for its camera's move, which is said to be `move`."""
+    """The clips whose camera's move is asked for, which is said to be `move`; None goes too far."""
     asked: list[np.ndarray] = []
-
-    def camera_move(frames: np.ndarray) -> np.ndarray | None:
-        asked.append(frames)
-        return move
-
-    monkeypatch.setattr(compositing, "camera_move", camera_move)
+    monkeypatch.setattr(compositing, "move_in", lambda frames: asked.append(frames) or STILL)
+    monkeypatch.setattr(compositing, "camera_move", lambda paths, size: move)
     return asked
 
 
@@ -63,6 +62,28 @@ def test_where_no_move_is_told_they_are_kept_apart_and_that_is_said(made, both, 
     monkeypatch.setattr(compositing, "filmed", lambda scene, move: None)  # as of one that moves by itself
     assert notes(**two) == said
     assert np.array_equal(made(motions=both, sampling=FILMED), made(motions=both, sampling=APART))
+
+
+def test_where_the_ground_tells_none_the_learned_clips_own_move_is_taken_as_strongly_as_it_acts(
+    made, both, monkeypatch, notes, written
+):
+    """Before a plain ground a pan cannot be measured; of one from a file no other clip is known."""
+    subject, of_camera = both
+    made(prompt=f"a red ball {WORDS[0]}", motions=(subject,))
+    monkeypatch.setattr(compositing, "move_in", lambda frames: None)
+    monkeypatch.setattr(
+        stacking, "move_in", lambda frames: replace(STILL, pan=np.array([0, -0.1, -0.2, -0.3]))
+    )
+    stacked = (subject, replace(of_camera, strength=0.5))
+    made(prompt="a red ball", motions=stacked, sampling=FILMED)
+    scene, result = written
+    goes = camera_move(
+        [replace(STILL, pan=np.array([0, -0.05, -0.1, -0.15]))], (scene.shape[2], scene.shape[1])
+    )
+    assert np.array_equal(result, filmed(scene, goes))
+    assert notes(motions=stacked, sampling=FILMED) == (compositing.LEARNED_MOVE,)
+    (Path(of_camera.path) / REFERENCE).unlink()
+    assert notes(motions=stacked, sampling=FILMED) == (compositing.NOT_FILMED,)
 
 
 def test_a_circle_and_a_pan_are_put_together_as_they_are_measured(made, both, monkeypatch, written):
