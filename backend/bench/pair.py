@@ -92,7 +92,7 @@ def _ceiling(out: Path, trials: Sequence[Trial], references: Sequence[Frames]) -
     if part_of(trials[0]) == OF_CAMERA:
         still = Trial("still", replace(trials[0].shot, camera="locked"))
         scene = at_base_rate(write_reference(out / "references", still, 0))
-        paths = [path for path in map(move_in, references) if path is not None]
+        paths = [own.path for own in map(move_in, references) if own is not None]
         move = camera_move(paths, (scene.shape[2], scene.shape[1]))
         return None if move is None else filmed(scene, move)
     way = subject_way(references[1])

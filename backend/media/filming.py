@@ -16,14 +16,14 @@ Shapes: F frames, H height, W width; clips (F, H, W, 3) uint8 RGB; moves (F, 2, 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from backend.media.camera import CameraPath, camera_path
-from backend.media.motion import extents_of
+from backend.media.camera import CameraPath, as_camera_path, camera_path, followed
+from backend.media.motion import extents_of, shifts_of
 from backend.media.subject import still_ground
 
 Frames = npt.NDArray[np.uint8]
@@ -33,21 +33,27 @@ OWN = 0.5  # of each frame that the clip itself must show; the rest is mirrored
 MINOR = 0.15  # of the largest part of a move: less than this is what measuring adds, and would jitter
 LEAST = 0.04  # of the frame: what moves it by less may be the noise of a camera that stands still
 STILL = 0.08  # of the frame: a scene that moves by less stands still, and what is measured is its noise
+AGREE = 0.5  # of the larger of two moves: those that differ by less may be the same one, measured twice
 SMALL = 48  # pixels: the side of what a frame's own share is counted on
 
 
-def move_in(frames: Frames) -> CameraPath | None:
-    """How a clip's camera moves; None where it stands still, as what the background does not tell does.
+class Measured(NamedTuple):
+    """How a clip's camera moves, and whether most steps are explained by that. Small models bend what passes
+    by, and then the best guess is often close, and a zoom's is not (docs/log.md)."""
 
-    Steps that no move explains well count all the same: small models bend what passes by, and the best guess
-    is close (docs/log.md).
-    """
-    path = camera_path(frames)
+    path: CameraPath
+    sure: bool
+
+
+def move_in(frames: Frames) -> Measured | None:
+    """None where the camera stands still, as what the background does not tell does."""
+    found = followed(frames)
+    path = as_camera_path(found.moves, frames.shape[2], frames.shape[1])
     extents = dict(zip(("pan", "tilt", "zoom", "roll"), extents_of(path), strict=True))
     largest = max(extents.values())
     minor = [part for part, extent in extents.items() if extent < MINOR * largest]
     still = {part: np.full(len(path.pan), 1.0 if part == "zoom" else 0.0) for part in minor}
-    return replace(path, **still) if largest >= LEAST else None
+    return Measured(replace(path, **still), bool(found.sure.mean() >= 0.5)) if largest >= LEAST else None
 
 
 def as_strong(path: CameraPath, strengths: Sequence[float]) -> CameraPath:
@@ -62,6 +68,12 @@ def as_strong(path: CameraPath, strengths: Sequence[float]) -> CameraPath:
     return CameraPath(scaled(path.pan), scaled(path.tilt), zoom, scaled(path.roll))
 
 
+def agree(one: CameraPath, other: CameraPath) -> bool:
+    """Whether two moves over as many frames go about the same way."""
+    a, b = shifts_of(one), shifts_of(other)
+    return bool(np.linalg.norm(a - b) < AGREE * max(np.linalg.norm(a), np.linalg.norm(b)))
+
+
 def camera_move(paths: Sequence[CameraPath], size: tuple[int, int]) -> Moves | None:
     """Where cameras that move so, all at once, take each frame (width, height) of a scene that stands still,
     from the frame on that leaves the least to be mirrored; None where they go so far that less than OWN of a
@@ -71,21 +83,30 @@ def camera_move(paths: Sequence[CameraPath], size: tuple[int, int]) -> Moves | N
     return move if own >= OWN else None
 
 
-def filmed_besides(shown: Sequence[tuple[Frames, CameraPath]], paths: Sequence[CameraPath]) -> Frames | None:
-    """One of the clips that may be shown, whose cameras move already, as if by the cameras of all paths: that
-    of which most is left. None where there is none, and as of `camera_move`.
+class Besides(NamedTuple):
+    """A clip, how its own camera moves, and those whose moves are laid over it."""
+
+    frames: Frames
+    own: CameraPath
+    others: Sequence[CameraPath]
+
+
+def filmed_besides(shown: Sequence[Besides]) -> tuple[int, Frames] | None:
+    """One of the clips, by its number, as if the others' cameras moved in it too: that of which most is left.
+    None where there is none, and as of `camera_move`.
 
     At its edges a frame itself is mirrored, for what stands before this ground is not told from it.
     """
     found = []
-    for frames, path in shown:
+    for number, (frames, own, others) in enumerate(shown):
         size = frames.shape[2], frames.shape[1]
-        own, moves = _least_mirrored(_whole(_at_once(paths), size), _whole(path, size), size)
-        found += [(own, moves, frames)] if own >= OWN else []
+        left, moves = _least_mirrored(_whole(_at_once([own, *others]), size), _whole(own, size), size)
+        found += [(left, number, moves)] if left >= OWN else []
     if not found:
         return None
-    _, moves, frames = max(found, key=lambda one: one[0])
-    return np.stack([_seen(frame, frame, move) for frame, move in zip(frames, moves, strict=True)])
+    _, number, moves = max(found, key=lambda one: one[0])
+    laid = [_seen(frame, frame, move) for frame, move in zip(shown[number].frames, moves, strict=True)]
+    return number, np.stack(laid)
 
 
 def _least_mirrored(moves: Moves, goes: Moves, size: tuple[int, int]) -> tuple[float, Moves]:

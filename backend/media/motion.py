@@ -91,10 +91,17 @@ def _movement(pixels: bytes, shape: tuple[int, ...]) -> Movement:
     return Movement(camera, told, background.sure, subject, before)
 
 
+def shifts_of(camera: CameraPath, aspect: float = 1.0) -> Array:
+    """How far pan, tilt, zoom and roll have moved the picture at each frame (F, 4), in heights of the frame;
+    a pan in widths, unless the aspect is given."""
+    pan, zoom, roll = camera.pan * aspect, np.log(camera.zoom) * FRAME, np.radians(camera.roll) * FRAME
+    return np.stack([pan, camera.tilt, zoom, roll], axis=1)
+
+
 def extents_of(camera: CameraPath) -> tuple[float, float, float, float]:
     """How far pan, tilt, zoom and roll move the picture over the clip, in heights or widths of the frame."""
-    zoom, roll = np.ptp(np.log(camera.zoom)) * FRAME, np.ptp(np.radians(camera.roll)) * FRAME
-    return float(np.ptp(camera.pan)), float(np.ptp(camera.tilt)), float(zoom), float(roll)
+    pan, tilt, zoom, roll = map(float, np.ptp(shifts_of(camera), axis=0))
+    return pan, tilt, zoom, roll
 
 
 def motion_fidelity(reference: Frames, result: Frames) -> float:
@@ -176,8 +183,7 @@ def motion_signal(frames: Frames, steps: int) -> Array:
 
 def path_signal(camera: CameraPath, before: Subject, aspect: float, steps: int) -> Array:
     """The same from known paths; `before` is the subject where the camera's own move is taken away."""
-    layer = [camera.pan * aspect, camera.tilt, np.log(camera.zoom) * FRAME, np.radians(camera.roll) * FRAME]
-    cumulative = np.stack(layer, axis=1)
+    cumulative = shifts_of(camera, aspect)
     if np.ptp(cumulative, axis=0).max() < STEADY:
         cumulative[:] = 0
     subject = np.zeros((len(cumulative), 3))

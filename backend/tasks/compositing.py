@@ -19,26 +19,28 @@ from backend.api.presets import Kind
 from backend.diffusion.sampling import Predict
 from backend.media.camera import CameraPath
 from backend.media.carrying import carried, subject_way
-from backend.media.filming import Moves, camera_move, filmed, filmed_besides, move_in
+from backend.media.filming import Besides, Moves, agree, camera_move, filmed, filmed_besides, move_in
 
 Frames = np.ndarray[Any, Any]  # (F, H, W, 3) uint8 RGB
 Clip = Callable[[Predict, Tensor, str], Frames]  # what is predicted, noise, a note for the progress → a clip
 Predicts = Callable[[], AbstractContextManager[Predict]]  # inside, what is predicted under all that acts
 
 NOT_FILMED = (
-    "The camera's motion makes no move that can be laid over the subject's clip: it tells none before this "
-    "ground, goes too far, or the clip moves by itself. Camera and subject were kept apart in one clip."
+    "The camera's motion makes no move that can be laid over the subject's clip: none can be measured before "
+    "this ground, it goes too far, or the clip moves by itself. Camera and subject were kept apart in one "
+    "clip."
 )
 LEARNED_MOVE = (
-    "A camera's motion shows no move before this ground; that of the clip it was learned from was taken."
+    "A camera's move could not be measured surely before this ground; that of the clip it was learned from "
+    "was taken."
 )
 CAMERAS_ADDED = (
-    "The camera's motions could not be put together: one tells no move before this ground, or they go too "
-    "far. They were added up in one clip, and its move was laid over the subject's."
+    "The camera's motions could not be put together: one's move cannot be measured before this ground, or "
+    "they go too far. They were added up in one clip, and its move was laid over the subject's."
 )
 NOT_FILMED_BESIDES = (
-    "The camera's motions could not be put together: one tells no move before this ground, or they go too "
-    "far. They were added up."
+    "The camera's motions could not be put together: one's move cannot be measured before this ground, or "
+    "they go too far. They were added up."
 )
 NOT_CARRIED = (
     "The subject's motions could not be put together: one makes no way or loses sight of the subject, there "
@@ -110,6 +112,16 @@ def composite(layers: Layers, clip: Clip, notes: list[str]) -> Iterator[Make]:
     yield make
 
 
+class Laid(NamedTuple):
+    """A camera's move: what its own clip tells, and what is laid over another clip. That is the move of the
+    clip that the motion was learned from, if there is one, where what its own tells is neither sure nor
+    about the same."""
+
+    own: CameraPath | None
+    path: CameraPath
+    learned: bool
+
+
 @dataclass(frozen=True)
 class _Composite:
     """One clip of several. Its methods give what is seen, where it can be put together, and what is to be
@@ -123,25 +135,34 @@ class _Composite:
         if not self.layers.cameras:
             return self._scene()
         clips = self._each([camera.acts for camera in self.layers.cameras], self.noise.camera, "camera")
-        measured = [move_in(clip) for clip in clips]
-        wanted = [own or camera.learned() for own, camera in zip(measured, self.layers.cameras, strict=True)]
-        paths = [path for path in wanted if path is not None]
-        if len(paths) < len(clips):  # nothing is laid over by halves
-            paths = []
-        said = [LEARNED_MOVE] if paths and None in measured else []
-        if self.layers.subject is not None:
-            size = clips[0].shape[2], clips[0].shape[1]
-            return self._filmed(camera_move(paths, size) if paths else None, said)
-        shown = list(zip(clips, measured, strict=True))[: self._may_be_shown(clips, self.noise.camera)]
-        besides = filmed_besides([(clip, path) for clip, path in shown if path], paths) if paths else None
-        return besides, [NOT_FILMED_BESIDES] if besides is None else said
+        moves = [_laid(clip, camera) for clip, camera in zip(clips, self.layers.cameras, strict=True)]
+        told = [move for move in moves if move is not None]
+        whole = len(told) == len(moves)  # nothing is laid over by halves
+        if self.layers.subject is None:
+            return self._besides(clips, told) if whole else (None, [NOT_FILMED_BESIDES])
+        size = clips[0].shape[2], clips[0].shape[1]
+        move = camera_move([of_one.path for of_one in told], size) if whole else None
+        return self._filmed(move, _said_of(told))
+
+    def _besides(self, clips: Sequence[Frames], moves: Sequence[Laid]) -> tuple[Frames | None, list[str]]:
+        """One of the cameras' clips, with the moves of the others laid over it."""
+        others = [[*moves[:number], *moves[number + 1 :]] for number in range(len(moves))]
+        shown = {
+            number: Besides(clips[number], own, [of_one.path for of_one in others[number]])
+            for number in range(self._may_be_shown(clips, self.noise.camera))
+            if (own := moves[number].own) is not None
+        }
+        if (found := filmed_besides(list(shown.values()))) is None:
+            return None, [NOT_FILMED_BESIDES]
+        best, seen = found
+        return seen, _said_of(others[list(shown)[best]])
 
     def _filmed(self, move: Moves | None, said: list[str]) -> tuple[Frames | None, list[str]]:
         """The subject, filmed so; where that cannot be, as all of several cameras' motions move one clip."""
         if move is None and self.layers.camera is not None:
             clip = self.made(self.layers.camera, self.noise.camera, "for the camera")
-            path, said = move_in(clip), [CAMERAS_ADDED]
-            move = None if path is None else camera_move([path], (clip.shape[2], clip.shape[1]))
+            own, said = move_in(clip), [CAMERAS_ADDED]
+            move = None if own is None else camera_move([own.path], (clip.shape[2], clip.shape[1]))
         if move is None:
             return None, [NOT_FILMED]
         scene, of_scene = self._scene()
@@ -172,6 +193,22 @@ class _Composite:
     def _may_be_shown(self, clips: Sequence[Frames], first: Tensor) -> int:
         """How many: of clips that start from the same noise any may be, else the first."""
         return len(clips) if torch.equal(first, self.noise.further) else 1
+
+
+def _laid(clip: Frames, camera: Camera) -> Laid | None:
+    """None where no move is known."""
+    measured = move_in(clip)
+    own = measured.path if measured else None
+    if measured and measured.sure:
+        return Laid(own, measured.path, learned=False)
+    path = camera.learned()
+    if path is None or (own is not None and agree(own, path)):
+        return Laid(own, own, learned=False) if own is not None else None
+    return Laid(own, path, learned=True)
+
+
+def _said_of(moves: Sequence[Laid]) -> list[str]:
+    return [LEARNED_MOVE] if any(move.learned for move in moves) else []
 
 
 def _carried(clips: Sequence[Frames], shown: int) -> Frames | None:

@@ -120,8 +120,8 @@ class Stack:
         if not file.is_file():
             return None
         count = min(self.frames, profile.frames)
-        path = move_in(clips.read(Clip(path=str(file)), frames=count, fps=profile.fps, size=None))
-        return None if path is None else as_strong(path, self._acts[id(motion)])
+        own = move_in(clips.read(Clip(path=str(file)), frames=count, fps=profile.fps, size=None))
+        return None if own is None else as_strong(own.path, self._acts[id(motion)])
 
     def _ordered(self, motions: Sequence[LoadedMotion], lead: LoadedMotion | None) -> list[LoadedMotion]:
         return sorted(motions, key=lambda m: (m is lead, *self._strongest(m)), reverse=True)

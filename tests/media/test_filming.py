@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from backend.media.camera import CameraPath, as_camera_path, camera_path
-from backend.media.filming import _matrices, as_strong, camera_move, filmed, filmed_besides, move_in
+from backend.media.filming import (
+    Besides,
+    _matrices,
+    agree,
+    as_strong,
+    camera_move,
+    filmed,
+    filmed_besides,
+    move_in,
+)
 from backend.media.motion import layer_fidelity
 from backend.media.subject import still_ground
 from backend.starter import world
@@ -32,15 +41,16 @@ def red(frames: np.ndarray) -> np.ndarray:
 
 def moved(*clips: np.ndarray) -> np.ndarray | None:
     """How the cameras of all clips move a still scene; None also where one of them does not move."""
-    paths = [move_in(clip) for clip in clips]
-    told = [path for path in paths if path is not None]
+    told = [own.path for own in map(move_in, clips) if own is not None]
     return camera_move(told, clips[0].shape[2:0:-1]) if len(told) == len(clips) else None
 
 
 def besides(*clips: np.ndarray, shown: int | None = None) -> np.ndarray | None:
-    paths = [path for path in map(move_in, clips) if path is not None]
+    paths = [own.path for own in map(move_in, clips) if own is not None]
     assert len(paths) == len(clips)
-    return filmed_besides(list(zip(clips, paths, strict=True))[:shown], paths)
+    each = [Besides(clip, paths[i], paths[:i] + paths[i + 1 :]) for i, clip in enumerate(clips)]
+    found = filmed_besides(each[:shown])
+    return found[1] if found else None
 
 
 def goes_as(seen: np.ndarray, pan: np.ndarray, zoom: np.ndarray) -> None:
@@ -127,6 +137,26 @@ def test_a_pan_laid_over_itself_goes_twice_as_far_where_a_still_scene_has_no_roo
     assert besides(*[pan] * 4) is None
     assert besides(pan, pan, shown=0) is None
     assert moved(*[pan] * 4) is None
+
+
+def test_what_a_ground_tells_is_sure_where_most_steps_are_explained_by_it() -> None:
+    """One that bends from frame to frame, as a small model's does, is followed but not surely."""
+    pan = move_in(by("pan left"))
+    assert pan is not None
+    assert pan.sure
+    bent = move_in(scenes.bent(by("pan left"), 1.5))
+    assert bent is not None
+    assert not bent.sure
+
+
+def test_moves_agree_that_go_about_as_far_the_same_way() -> None:
+    pan, closer = (move_in(by(how)) for how in ("pan left", "zoom in"))
+    assert pan is not None
+    assert closer is not None
+    for strength, same in ((1.0, True), (0.7, True), (0.4, False), (1.6, True), (2.5, False), (-1.0, False)):
+        for path in (pan.path, closer.path):
+            assert agree(path, as_strong(path, [strength] * 8)) == same
+    assert not agree(pan.path, closer.path)
 
 
 def test_a_move_goes_as_far_in_each_frame_as_its_strength_there_says() -> None:

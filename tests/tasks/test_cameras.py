@@ -11,12 +11,12 @@ import pytest
 from backend.api.presets import read_preset, write_preset
 from backend.api.protocol import Clip, Edit, Motion
 from backend.media.camera import CameraPath, camera_path
-from backend.media.filming import filmed
+from backend.media.filming import Besides, Measured, filmed
 from backend.starter import world
 from backend.tasks import compositing, making, perform, stacking
 from tests.conftest import quiet_run
 from tests.tasks.conftest import CPU, WORDS, curve
-from tests.tasks.test_filmed import ADDED, APART, FILMED, GOES, STILL
+from tests.tasks.test_filmed import ADDED, APART, FILMED, GOES, STILL, TOLD
 
 RED = "a red ball"
 
@@ -49,14 +49,12 @@ def asked(monkeypatch) -> Asked:
         asked.at_once.append(len(paths))
         return GOES
 
-    def filmed_besides(
-        shown: Sequence[tuple[np.ndarray, CameraPath]], paths: Sequence[CameraPath]
-    ) -> np.ndarray:
-        asked.shown.append([clip for clip, _ in shown])
-        asked.at_once.append(len(paths))
-        return shown[0][0][::-1]
+    def filmed_besides(shown: Sequence[Besides]) -> tuple[int, np.ndarray]:
+        asked.shown.append([one.frames for one in shown])
+        asked.at_once.append(1 + len(shown[0].others))
+        return 0, shown[0].frames[::-1]
 
-    monkeypatch.setattr(compositing, "move_in", lambda frames: asked.clips.append(frames) or STILL)
+    monkeypatch.setattr(compositing, "move_in", lambda frames: asked.clips.append(frames) or TOLD)
     monkeypatch.setattr(compositing, "camera_move", camera_move)
     monkeypatch.setattr(compositing, "filmed_besides", filmed_besides)
     return asked
@@ -143,12 +141,29 @@ def test_a_subject_is_filmed_as_they_move_one_clip_where_they_go_too_far_at_once
 def test_one_whose_ground_tells_nothing_is_not_shown_and_moves_as_what_it_was_learned_from(
     made, cameras, asked, monkeypatch, notes
 ):
-    told = iter([None, STILL] * 2)
+    told = iter([None, TOLD] * 2)
     monkeypatch.setattr(compositing, "move_in", lambda frames: asked.clips.append(frames) or next(told))
-    monkeypatch.setattr(stacking, "move_in", lambda frames: STILL)
+    monkeypatch.setattr(stacking, "move_in", lambda frames: TOLD)
     made(motions=cameras, sampling=FILMED)
     assert np.array_equal(asked.shown, [[asked.clips[1]]])
     assert asked.at_once == [2]
+    assert notes(motions=cameras, sampling=FILMED) == (compositing.LEARNED_MOVE,)
+
+
+def test_one_that_is_shown_moves_as_it_does_though_that_is_not_sure(made, cameras, monkeypatch, notes):
+    """What is learned is not laid over a clip that goes so already, and so it is not said either."""
+    pan, learned = (replace(STILL, pan=np.array([0, 1, 2, 3]) * step) for step in (0.01, 0.1))
+    told = iter([Measured(pan, sure=False), TOLD] * 2)
+    monkeypatch.setattr(compositing, "move_in", lambda frames: next(told))
+    monkeypatch.setattr(stacking, "move_in", lambda frames: Measured(learned, sure=True))
+    shown: list[Besides] = []
+    monkeypatch.setattr(compositing, "filmed_besides", lambda some: shown.extend(some) or (0, some[0].frames))
+    assert notes(motions=cameras, sampling=FILMED) == ()
+    first, second = shown
+    assert np.array_equal(first.own.pan, pan.pan)
+    assert [one.pan.max() for one in first.others] == [0]
+    assert [one.pan.max() for one in second.others] == [pytest.approx(0.3)]
+    monkeypatch.setattr(compositing, "filmed_besides", lambda some: (1, some[1].frames))
     assert notes(motions=cameras, sampling=FILMED) == (compositing.LEARNED_MOVE,)
 
 

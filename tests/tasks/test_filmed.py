@@ -9,7 +9,7 @@ import pytest
 from backend.api.presets import REFERENCE
 from backend.api.protocol import Clip, Edit, Finish, Generate, Motion, Sampling
 from backend.media.camera import CameraPath
-from backend.media.filming import camera_move, filmed
+from backend.media.filming import Measured, camera_move, filmed
 from backend.media.motion import layer_fidelity
 from backend.starter import world
 from backend.tasks import compositing, making, perform, stacking
@@ -20,6 +20,7 @@ ADDED, APART, FILMED = (Sampling(stacking=how) for how in ("added", "apart", "fi
 GOES = np.repeat(np.eye(2, 3)[None], 4, axis=0)
 GOES[:, 0, 2] = [0, 2, 4, 6]
 STILL = CameraPath(np.zeros(4), np.zeros(4), np.ones(4), np.zeros(4))
+TOLD = Measured(STILL, sure=True)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def both(motions, camera) -> tuple[Motion, Motion]:
 def moved_by(monkeypatch, move: np.ndarray | None) -> list[np.ndarray]:
     """The clips whose camera's move is asked for, which is said to be `move`; None goes too far."""
     asked: list[np.ndarray] = []
-    monkeypatch.setattr(compositing, "move_in", lambda frames: asked.append(frames) or STILL)
+    monkeypatch.setattr(compositing, "move_in", lambda frames: asked.append(frames) or TOLD)
     monkeypatch.setattr(compositing, "camera_move", lambda paths, size: move)
     return asked
 
@@ -64,26 +65,30 @@ def test_where_no_move_is_told_they_are_kept_apart_and_that_is_said(made, both, 
     assert np.array_equal(made(motions=both, sampling=FILMED), made(motions=both, sampling=APART))
 
 
-def test_where_the_ground_tells_none_the_learned_clips_own_move_is_taken_as_strongly_as_it_acts(
-    made, both, monkeypatch, notes, written
+@pytest.mark.parametrize("measured", [None, Measured(STILL, sure=False)], ids=["none", "not surely"])
+def test_where_the_ground_tells_no_move_the_learned_clips_own_is_taken_as_strongly_as_it_acts(
+    made, both, measured, monkeypatch, notes, written
 ):
     """Before a plain ground a pan cannot be measured; of one from a file no other clip is known."""
     subject, of_camera = both
     made(prompt=f"a red ball {WORDS[0]}", motions=(subject,))
-    monkeypatch.setattr(compositing, "move_in", lambda frames: None)
-    monkeypatch.setattr(
-        stacking, "move_in", lambda frames: replace(STILL, pan=np.array([0, -0.1, -0.2, -0.3]))
-    )
+    pan = np.array([0, -0.1, -0.2, -0.3])
+    learned = Measured(replace(STILL, pan=pan), sure=False)
+    monkeypatch.setattr(compositing, "move_in", lambda frames: measured)
+    monkeypatch.setattr(stacking, "move_in", lambda frames: learned)
     stacked = (subject, replace(of_camera, strength=0.5))
     made(prompt="a red ball", motions=stacked, sampling=FILMED)
     scene, result = written
-    goes = camera_move(
-        [replace(STILL, pan=np.array([0, -0.05, -0.1, -0.15]))], (scene.shape[2], scene.shape[1])
-    )
+    goes = camera_move([replace(STILL, pan=pan / 2)], (scene.shape[2], scene.shape[1]))
     assert np.array_equal(result, filmed(scene, goes))
     assert notes(motions=stacked, sampling=FILMED) == (compositing.LEARNED_MOVE,)
+    monkeypatch.setattr(
+        compositing, "move_in", lambda frames: Measured(replace(STILL, pan=pan / 3), sure=False)
+    )
+    assert notes(motions=stacked, sampling=FILMED) == (), "about the same is believed"
+    monkeypatch.setattr(compositing, "move_in", lambda frames: measured)
     (Path(of_camera.path) / REFERENCE).unlink()
-    assert notes(motions=stacked, sampling=FILMED) == (compositing.NOT_FILMED,)
+    assert notes(motions=stacked, sampling=FILMED) == (() if measured else (compositing.NOT_FILMED,))
 
 
 def test_a_circle_and_a_pan_are_put_together_as_they_are_measured(made, both, monkeypatch, written):
