@@ -9,7 +9,7 @@ from .values import described, limited, value
 BALANCE = 0.0  # measured (docs/methods): it brings no drowned motion back
 BALANCE_HELP = (
     "0 adds several motions as they were learned; towards 1 all change the base by as much, layer by layer. "
-    "Motions that are filmed need none: each has a clip to itself, where that can be"
+    "Motions that are filmed have a clip each, so that it changes nothing unless they have to share one"
 )
 Whose = Literal["camera", "subject"]
 STRENGTH_HELP = "0 is off, 1 as learned; below 0 pushes away from the motion"
