@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.api.presets import read_preset, write_preset
+from backend.api.presets import REFERENCE, read_preset, write_preset
 from backend.api.protocol import Clip, Edit, Motion
 from backend.media.camera import CameraPath, camera_path
 from backend.media.filming import Besides, Measured, filmed
@@ -148,6 +148,22 @@ def test_one_whose_ground_tells_nothing_is_not_shown_and_moves_as_what_it_was_le
     assert np.array_equal(asked.shown, [[asked.clips[1]]])
     assert asked.at_once == [2]
     assert notes(motions=cameras, sampling=FILMED) == (compositing.LEARNED_MOVE,)
+
+
+def test_where_one_of_them_tells_no_move_and_none_was_kept_nothing_is_laid_over_by_halves(
+    made, cameras, motions, asked, monkeypatch, notes
+):
+    """Two from files; their first clip moves, the second does not, and both at once do."""
+    for motion in cameras:
+        (Path(motion.path) / REFERENCE).unlink()
+    told = iter([TOLD, None] * 2 + [TOLD, None, TOLD])
+    monkeypatch.setattr(compositing, "move_in", lambda frames: next(told))
+    plain, instead = (made(motions=cameras, sampling=how) for how in (ADDED, FILMED))
+    assert np.array_equal(plain, instead)
+    assert notes(motions=cameras, sampling=FILMED) == (compositing.NOT_FILMED_BESIDES,)
+    stacked = (*cameras, Motion(path=str(motions[0])))
+    assert notes(motions=stacked, sampling=FILMED) == (compositing.CAMERAS_ADDED,)
+    assert asked.at_once == [1]
 
 
 def test_one_that_is_shown_moves_as_it_does_though_that_is_not_sure(made, cameras, monkeypatch, notes):
