@@ -155,7 +155,8 @@ def test_moves_agree_that_go_about_as_far_the_same_way() -> None:
     assert closer is not None
     for strength, same in ((1.0, True), (0.7, True), (0.4, False), (1.6, True), (2.5, False), (-1.0, False)):
         for path in (pan.path, closer.path):
-            assert agree(path, as_strong(path, [strength] * 8)) == same
+            other = as_strong(path, [strength] * 8)
+            assert agree(path, other) == agree(other, path) == same
     assert not agree(pan.path, closer.path)
 
 
