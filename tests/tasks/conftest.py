@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backend.api.presets import read_preset, write_preset
-from backend.api.protocol import Clip, Compute, Generate, Key, Learn, Motion
+from backend.api.protocol import Clip, Compute, Edit, Generate, Key, Learn, Motion
 from backend.api.settings import CustomizeAVideo
 from backend.media import clips
 from backend.tasks import perform
@@ -51,6 +51,20 @@ def made(toy_base, tmp_path):
         return pixels(path)
 
     return made
+
+
+@pytest.fixture
+def edited(toy_base, moving_clip, tmp_path):
+    """Makes an edit of the moving clip; for what is `written` of it."""
+
+    def edited(**changes) -> None:
+        plain = Edit(
+            job="e", clip=Clip(path=str(moving_clip)), prompt="a red ball", out=str(tmp_path / "edit.mp4"),
+            base=str(toy_base), compute=CPU,
+        )  # fmt: skip
+        perform(replace(plain, **changes), quiet_run(tmp_path))
+
+    return edited
 
 
 @pytest.fixture

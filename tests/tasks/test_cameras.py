@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from backend.api.presets import REFERENCE, read_preset, write_preset
-from backend.api.protocol import Clip, Edit, Motion
+from backend.api.protocol import Motion
 from backend.media.camera import CameraPath, camera_path
 from backend.media.filming import Besides, Measured, filmed
 from backend.starter import world
-from backend.tasks import compositing, making, perform, stacking
-from tests.conftest import quiet_run
-from tests.tasks.conftest import CPU, WORDS, curve
+from backend.tasks import compositing, making, stacking
+from tests.tasks.conftest import WORDS, curve
 from tests.tasks.test_filmed import ADDED, APART, FILMED, GOES, STILL, TOLD
 
 RED = "a red ball"
@@ -203,14 +202,10 @@ def test_only_filmed_and_only_several_are_put_together(made, cameras, asked, not
 
 
 def test_an_edit_shows_the_strips_own_clip_and_lays_moves_over_it_that_hold_nothing_of_the_strip(
-    made, cameras, asked, written, toy_base, moving_clip, tmp_path
+    made, edited, cameras, asked, written
 ):
-    edit = Edit(
-        job="e", clip=Clip(path=str(moving_clip)), prompt=RED, out=str(tmp_path / "edit.mp4"),
-        motions=cameras, base=str(toy_base), sampling=FILMED, inversion_steps=50, compute=CPU,
-    )  # fmt: skip
-    perform(edit, quiet_run(tmp_path))
-    perform(replace(edit, motions=cameras[:1], sampling=ADDED), quiet_run(tmp_path))
+    edited(motions=cameras, sampling=FILMED, inversion_steps=50)
+    edited(motions=cameras[:1], sampling=ADDED, inversion_steps=50)
     made(prompt=f"{RED} {WORDS[1]}", motions=cameras[1:], sampling=replace(ADDED, steps=50))
     _, strips, fresh = written
     assert np.array_equal(asked.clips, [strips, fresh])

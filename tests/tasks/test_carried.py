@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from backend.api.presets import read_preset, write_preset
-from backend.api.protocol import Clip, Edit, Motion, Sampling
+from backend.api.protocol import Motion, Sampling
 from backend.media.filming import filmed
 from backend.media.motion import motion_signal, signal_fidelity
 from backend.starter import world
-from backend.tasks import compositing, making, perform, stacking
-from tests.conftest import quiet_run
-from tests.tasks.conftest import CPU, WORDS, curve
+from backend.tasks import compositing, making, stacking
+from tests.tasks.conftest import WORDS, curve
 from tests.tasks.test_filmed import ADDED, FILMED, GOES, moved_by
 
 RED = "a red ball"
@@ -202,16 +201,12 @@ def test_only_filmed_and_only_several_are_put_together(made, both, seen, notes):
 
 
 def test_an_edit_carries_the_strips_own_clip_along_ways_that_hold_nothing_of_the_strip(
-    made, both, seen, written, toy_base, moving_clip, tmp_path
+    made, edited, both, seen, written
 ):
     made(prompt=f"{RED} {WORDS[1]}", motions=both[1:], sampling=Sampling(steps=50))
     way = written[-1]
-    edit = Edit(
-        job="e", clip=Clip(path=str(moving_clip)), prompt=RED, out=str(tmp_path / "edit.mp4"),
-        motions=both, base=str(toy_base), sampling=FILMED, inversion_steps=50, compute=CPU,
-    )  # fmt: skip
-    perform(edit, quiet_run(tmp_path))
-    perform(replace(edit, motions=both[:1], sampling=ADDED), quiet_run(tmp_path))
+    edited(motions=both, sampling=FILMED, inversion_steps=50)
+    edited(motions=both[:1], sampling=ADDED, inversion_steps=50)
     scene = written[-1]
     assert np.array_equal(seen["shown"], [scene])
     assert np.array_equal(seen["ways"], [way[None]])

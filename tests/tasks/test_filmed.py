@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.api.presets import REFERENCE
-from backend.api.protocol import Clip, Edit, Finish, Generate, Motion, Sampling
+from backend.api.protocol import Finish, Generate, Motion, Sampling
 from backend.media.camera import CameraPath
 from backend.media.filming import Measured, camera_move, filmed
 from backend.media.motion import layer_fidelity
@@ -152,7 +152,7 @@ def test_one_of_the_two_alone_is_not_filmed(made, both, monkeypatch):
 
 
 def test_several_clips_and_edits_are_filmed_each_for_itself(
-    made, both, written, monkeypatch, toy_base, moving_clip, tmp_path
+    made, edited, both, written, monkeypatch, toy_base, tmp_path
 ):
     asked = moved_by(monkeypatch, GOES)
     request = Generate(
@@ -164,12 +164,8 @@ def test_several_clips_and_edits_are_filmed_each_for_itself(
     assert not np.array_equal(*asked)
     alone = made(prompt="a red ball", motions=both, sampling=FILMED, seed=request.seed + 1)
     assert np.array_equal(pixels(second), alone)
-    edit = Edit(
-        job="e", clip=Clip(path=str(moving_clip)), prompt="a red ball", out=str(tmp_path / "edit.mp4"),
-        motions=both, base=str(toy_base), sampling=FILMED, compute=CPU,
-    )  # fmt: skip
     written.clear()
-    perform(edit, quiet_run(tmp_path))
-    perform(replace(edit, motions=both[:1], sampling=ADDED), quiet_run(tmp_path))
+    edited(motions=both, sampling=FILMED)
+    edited(motions=both[:1], sampling=ADDED)
     result, scene = written
     assert np.array_equal(result, filmed(scene, GOES))
