@@ -26,6 +26,7 @@ def draw_stack(layout: Any, settings: Any, span: Span | str) -> None:
     row.operator("restage.motion_open", text="", icon="FILE_FOLDER")
     if len(settings.motions) > 1:
         column.prop(settings, "balance", slider=True)
+    if len(settings.motions) > 1 or any(session.is_cameras(motion) for motion in settings.motions):
         draw_field(column, settings.sampling, "stacking")
     column = layout.column(align=True)
     column.label(text="Look like")

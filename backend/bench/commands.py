@@ -58,6 +58,9 @@ def methods(
     row: Annotated[list[str], typer.Option(help="Only these rows.")] = [],  # noqa: B006
     motion: Annotated[list[str], typer.Option(help="Only these motions.")] = [],  # noqa: B006
     quality: Annotated[str, typer.Option(help="draft, normal or best.")] = "normal",
+    stacking: Annotated[
+        str, typer.Option(help="Filmed lays a learned camera over clips that stand still.")
+    ] = "added",
     base: str = "starter",
     clip: Annotated[Path | None, typer.Option(help="A CLIP model's folder, for its columns.")] = None,
     pick: Annotated[Path | None, typer.Option(help="PickScore's folder, for its column.")] = None,
@@ -73,8 +76,9 @@ def methods(
     named = {"clip": clip, "pick": pick, "lpips": lpips}
     scorers = {kind: folder for kind, folder in named.items() if folder}
     plan = plan_of(
-        out, default_library(), base, full=full, rows=row, motions=motion, quality=quality, scorers=scorers
-    )
+        out, default_library(), base, full=full, rows=row, motions=motion, quality=quality, stacking=stacking,
+        scorers=scorers,
+    )  # fmt: skip
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns) as shown:
         task = shown.add_task("")

@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from backend.api.bases import shipped
 from backend.api.library import write_whole
-from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Quality
+from backend.api.protocol import Clip, Edit, Generate, Learn, Motion, Quality, Sampling, Stacking
 from backend.bench.measures import measured
 from backend.bench.reference import film
 from backend.bench.rows import ROWS, TRIALS, Row, Trial, known_shots, prompts_for, trial_named, words_of
@@ -60,6 +60,7 @@ class Plan:
     seeds: int
     quality: Quality
     steps: int | None = None  # of learning, in place of what `quality` says
+    stacking: Stacking = "added"  # all else would lay the learned camera over clips that stand still
     scorers: Mapping[str, Path] = field(default_factory=dict)  # kind → folder (bench.learned_scores)
 
 
@@ -72,12 +73,14 @@ def plan_of(
     rows: Sequence[str] = (),
     motions: Sequence[str] = (),
     quality: str = "normal",
+    stacking: str = "added",
     scorers: Mapping[str, Path] = NO_SCORERS,
 ) -> Plan:
     """Core: the core rows and motions, three prompts, two seeds. Full: all of them, five and three."""
     _check("row", rows, ROWS)
     _check("motion", motions, [trial.name for trial in TRIALS])
     _check("quality", [quality], get_args(Quality))
+    _check("stacking", [stacking], get_args(Stacking))
     for kind, folder in scorers.items():
         if missing := [name for name in SCORERS[kind] if not (folder / name).is_file()]:
             raise UserError(
@@ -86,8 +89,10 @@ def plan_of(
     chosen = tuple(rows) or tuple(name for name, row in ROWS.items() if full or row.core)
     trials = tuple(t.name for t in TRIALS if (t.name in motions if motions else full or t.core))
     prompts, seeds = (5, 3) if full else (3, 2)
-    counts = {"prompts": prompts, "seeds": seeds}
-    return Plan(out, library, base, chosen, trials, **counts, quality=cast(Quality, quality), scorers=scorers)
+    return Plan(
+        out, library, base, chosen, trials, prompts, seeds, quality=cast(Quality, quality), scorers=scorers,
+        stacking=cast(Stacking, stacking),
+    )  # fmt: skip
 
 
 def _check(what: str, given: Sequence[str], known: Collection[str]) -> None:
@@ -98,7 +103,7 @@ def _check(what: str, given: Sequence[str], known: Collection[str]) -> None:
 
 def run_cells(plan: Plan, progress: Callable[[str, int, int], None]) -> None:
     """Run every cell of the plan that is not finished yet."""
-    settings = {"schema": SCHEMA, "quality": plan.quality, "steps": plan.steps}
+    settings = {"schema": SCHEMA, "quality": plan.quality, "steps": plan.steps, "stacking": plan.stacking}
     keep_to(plan.out, plan.base, **settings, prompts=plan.prompts, seeds=plan.seeds)
     trials = [t for t in TRIALS if t.name in plan.trials]
     cells = [(row, trial) for trial in trials for row in plan.rows]
@@ -136,7 +141,8 @@ def _cell(plan: Plan, row: Row, trial: Trial, folder: Path) -> dict[str, Any]:
 
     def made(name: str, shot: Shot, seed: int) -> Frames:
         out = folder / f"{name}-{seed}.mp4"
-        of_both = {"out": str(out), "motions": motions, "base": plan.base, "seed": seed}
+        sampling = Sampling(stacking=plan.stacking)
+        of_both = {"out": str(out), "motions": motions, "base": plan.base, "seed": seed, "sampling": sampling}
         if not out.exists():
             perform(_making(row, trial, reference, shot, of_both), run)
         return at_base_rate(out)

@@ -7,6 +7,9 @@ the move of the camera is taken, as it is measured (`camera_path`: pan, tilt, zo
 Layers that move on their own and are put together, as in compositing and as in Wang and Adelson (Representing
 Moving Images with Layers, 1994); nothing here is from the four papers of the methods.
 
+Of one motion of a camera alone its clip is all there is. Where that stands still all the same (`stands`), the
+move of the clip that it was learned from is laid over it.
+
 It is a move in the picture, as a camera's on a stand is: nothing passes by faster because it is nearer. What
 lies outside of the clip that is shown is its own ground, mirrored at its edges. Moves that the same prompt
 would give to every clip are laid over each other as those of motions are.
@@ -35,6 +38,9 @@ LEAST = 0.04  # of the frame: what moves it by less may be the noise of a camera
 STILL = 0.08  # of the frame: a scene that moves by less stands still, and what is measured is its noise
 AGREE = 0.5  # of the larger of two moves: those that differ by less may be the same one, measured twice
 SMALL = 48  # pixels: the side of what a frame's own share is counted on
+STANDS = 0.5  # of what speaks against a move: where less speaks for it, the clip stands still
+SOFT = 64  # of the frame's height is how much of it frames are softened by before they are compared
+FLICKER = 3.0  # levels of 255 by which small models' frames differ anyway
 
 
 class Measured(NamedTuple):
@@ -54,6 +60,26 @@ def move_in(frames: Frames) -> Measured | None:
     minor = [part for part, extent in extents.items() if extent < MINOR * largest]
     still = {part: np.full(len(path.pan), 1.0 if part == "zoom" else 0.0) for part in minor}
     return Measured(replace(path, **still), bool(found.sure.mean() >= 0.5)) if largest >= LEAST else None
+
+
+def stands(frames: Frames, path: CameraPath) -> bool:
+    """Whether a clip is explained far better by a camera that stands still than by one that moves so.
+
+    Each frame is laid over the next both ways: a subject that goes along with the camera, or a ground that
+    repeats, tells a move that `followed` does not. Never where nothing is there to tell it.
+    """
+    if max(extents_of(path)) < LEAST:
+        return False
+    height, width = frames.shape[1:3]
+    soft = [cv2.GaussianBlur(frame, (0, 0), height / SOFT) for frame in frames]
+    moves = _whole(path, (width, height))
+    goes = stays = 0.0
+    for before, after, step in zip(soft, soft[1:], moves[1:] @ np.linalg.inv(moves[:-1]), strict=False):
+        reaches, moved = _laid(before, step[:2])
+        still, moving = (cv2.absdiff(one, after)[reaches].mean(axis=-1) for one in (before, moved))
+        goes += float(np.maximum(still - moving - FLICKER, 0).sum())
+        stays += float(np.maximum(moving - still - FLICKER, 0).sum())
+    return goes < STANDS * stays
 
 
 def as_strong(path: CameraPath, strengths: Sequence[float]) -> CameraPath:
@@ -155,17 +181,22 @@ def filmed(scene: Frames, moves: Moves) -> Frames | None:
 
 def _seen(frame: Frames, ground: Frames, move: npt.NDArray[np.float64]) -> Frames:
     """One frame (H, W, 3), and where it does not reach the ground (H, W, 3)."""
-    height, width = frame.shape[:2]
+    reaches, moved = _laid(frame, move)
+    seen: Frames = np.where(reaches[..., None], moved, _laid(ground, move)[1])
+    return seen
+
+
+def _laid(picture: Frames, move: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], Frames]:
+    """Where a picture (H, W, 3) that is moved (2, 3) reaches (H, W), and it, mirrored at its edges."""
+    height, width = picture.shape[:2]
     shift = move.copy()  # pixels' middles are half a pixel from their corner
     shift[:, 2] += move[:, :2] @ [0.5, 0.5] - 0.5
 
-    def laid(picture: Frames, border: int) -> Any:
-        return cv2.warpAffine(picture, shift, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
+    def moved(what: Frames, border: int) -> Any:
+        return cv2.warpAffine(what, shift, (width, height), flags=cv2.INTER_CUBIC, borderMode=border)
 
-    reaches = laid(np.full((height, width), 255, np.uint8), cv2.BORDER_CONSTANT) == 255
-    mirrored = cv2.BORDER_REFLECT_101
-    seen: Frames = np.where(reaches[..., None], laid(frame, mirrored), laid(ground, mirrored))
-    return seen
+    reaches = moved(np.full((height, width), 255, np.uint8), cv2.BORDER_CONSTANT) == 255
+    return reaches, moved(picture, cv2.BORDER_REFLECT_101)
 
 
 def _own_share(move: npt.NDArray[np.float64], size: tuple[int, int]) -> float:

@@ -3,7 +3,8 @@
 Added up in one prediction, one of two motions keeps the other from acting on small bases (docs/log.md).
 Filmed, each acts alone: motions of a subject carry it along each other's ways (`media/carrying.py`), and the
 moves of a camera's are laid over all of that, or over each other's clip (`media/filming.py`). What cannot be
-put together is made in one clip instead, and that is said.
+put together is made in one clip instead, and that is said. Of a camera's one motion alone only a clip that
+stands still is filmed, as the camera went in what it was learned from.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,16 @@ from backend.api.presets import Kind
 from backend.diffusion.sampling import Predict
 from backend.media.camera import CameraPath
 from backend.media.carrying import carried, subject_way
-from backend.media.filming import Besides, Moves, agree, camera_move, filmed, filmed_besides, move_in
+from backend.media.filming import (
+    Besides,
+    Moves,
+    agree,
+    camera_move,
+    filmed,
+    filmed_besides,
+    move_in,
+    stands,
+)
 
 Frames = np.ndarray[Any, Any]  # (F, H, W, 3) uint8 RGB
 Clip = Callable[[Predict, Tensor, str], Frames]  # what is predicted, noise, a note for the progress → a clip
@@ -33,6 +43,10 @@ NOT_FILMED = (
 LEARNED_MOVE = (
     "A camera's move could not be measured surely before this ground; that of the clip it was learned from "
     "was taken."
+)
+STOOD = (
+    "The camera's motion left this clip standing still, as the base does not move its ground so; the move of "
+    "the clip it was learned from was laid over it."
 )
 CAMERAS_ADDED = (
     "The camera's motions could not be put together: one's move cannot be measured before this ground, or "
@@ -134,6 +148,8 @@ class _Composite:
     def seen(self) -> tuple[Frames | None, list[str]]:
         if not self.layers.cameras:
             return self._scene()
+        if self.layers.subject is None and len(self.layers.cameras) == 1:
+            return self._moving(self.layers.cameras[0])
         clips = self._each([camera.acts for camera in self.layers.cameras], self.noise.camera, "camera")
         moves = [_laid(clip, camera) for clip, camera in zip(clips, self.layers.cameras, strict=True)]
         told = [move for move in moves if move is not None]
@@ -143,6 +159,15 @@ class _Composite:
         size = clips[0].shape[2], clips[0].shape[1]
         move = camera_move([of_one.path for of_one in told], size) if whole else None
         return self._filmed(move, _said_of(told))
+
+    def _moving(self, camera: Camera) -> tuple[Frames, list[str]]:
+        """What a camera's only motion makes; where that stands still, filmed as it was learned."""
+        clip, path = self.made(self.layers.together, self.noise.together), camera.learned()
+        if path is None or not stands(clip, path):
+            return clip, []
+        move = camera_move([path], (clip.shape[2], clip.shape[1]))
+        seen = None if move is None else filmed(clip, move)
+        return (clip, []) if seen is None else (seen, [STOOD])
 
     def _besides(self, clips: Sequence[Frames], moves: Sequence[Laid]) -> tuple[Frames | None, list[str]]:
         """One of the cameras' clips, with the moves of the others laid over it."""

@@ -5,7 +5,7 @@ in a clip of its own (`compositing.py`).
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import torch
@@ -95,7 +95,8 @@ class Stack:
         several = [of_one for of_one in (cameras, subjects) if len(of_one) > 1]
         fading = [of_one[0].preset.kind for of_one in several if self._fade(of_one)]
         notes = [FADING_OF_ONE.format(whose) for whose in fading]
-        if not both and len(several) == len(fading):
+        alone = len(cameras) == 1 and not subjects  # its clip may stand still
+        if not (both or alone) and len(several) == len(fading):
             return None, notes
         each_subject = subjects if len(subjects) > 1 and "subject" not in fading else []
         of_cameras = self._cameras(cameras, each="camera" not in fading)
@@ -111,7 +112,7 @@ class Stack:
     def _cameras(self, motions: Sequence[LoadedMotion], *, each: bool) -> list[Camera]:
         """Each alone, or all in one clip."""
         if each or len(motions) == 1:
-            return [Camera(self._alone([one]), partial(self._learned_move, one)) for one in motions]
+            return [Camera(self._alone([one]), cache(partial(self._learned_move, one))) for one in motions]
         return [Camera(self._alone(motions), lambda: None)]
 
     def _learned_move(self, motion: LoadedMotion) -> CameraPath | None:

@@ -28,7 +28,7 @@ CHECKPOINTS = {
 WHOSE = {
     "given": ["camera", True, "camera"],
     "taken back": ["subject", False, "subject"],
-    "asked how": [False, False, True, True, True],
+    "asked how": [False, True, True, True, True],
     "sent": [None, "filmed"],
     "looks": "Error: 'Ink' holds looks and no motion. Choose a motion.",
     "gone": "Error: There is no motion in …/presets/Wave. Choose a folder that holds a preset.json.",

@@ -1,5 +1,7 @@
 """A clip filmed again by another clip's camera, against the world's own clips that have both."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from backend.media.filming import (
     filmed,
     filmed_besides,
     move_in,
+    stands,
 )
 from backend.media.motion import layer_fidelity
 from backend.media.subject import still_ground
@@ -245,3 +248,31 @@ def test_moves_and_paths_are_the_same_thing() -> None:
     again = as_camera_path(_matrices(path, 80, 48), 80, 48)
     for part in ("pan", "tilt", "zoom", "roll"):
         assert np.allclose(getattr(again, part), getattr(path, part))
+
+
+def path_of(clip: np.ndarray) -> CameraPath:
+    measured = move_in(clip)
+    assert measured is not None
+    return measured.path
+
+
+@pytest.mark.parametrize("camera", ["roll", "pan left", "zoom in"])
+def test_a_clip_stands_still_where_the_camera_that_it_should_have_explains_less(camera: str) -> None:
+    """Also one whose subject moves, and one that wavers and flickers; not one that goes so."""
+    learned = path_of(by(camera))
+    grounds = ("tiled floor", "forest", "gray wall")  # the last tells nothing: the subject does
+    circling = [shown(replace(CIRCLE, background=ground)) for ground in grounds[:2]]
+    for still in [by("locked", ground) for ground in grounds] + circling:
+        assert stands(still, learned)
+        assert stands(scenes.sampled(scenes.bent(still, 0.4), 3.0), learned)
+    for moving in [by(camera, ground) for ground in (*grounds, "striped wall", "night sky")]:
+        assert not stands(moving, learned)
+        assert not stands(scenes.sampled(scenes.bent(moving, 0.4), 3.0), learned)
+
+
+def test_a_clip_that_goes_half_the_way_does_not_stand_and_a_move_too_small_to_tell_is_never_missed() -> None:
+    learned, half = path_of(by("roll")), path_of(by("roll", camera_amount=0.5))
+    assert np.ptp(half.roll) == pytest.approx(np.ptp(learned.roll) / 2, rel=0.1)
+    assert not stands(by("roll", camera_amount=0.5), learned)
+    assert not stands(by("locked"), as_strong(learned, [0.05] * 8))
+    assert not stands(by("locked"), as_strong(learned, [0.0] * 8))

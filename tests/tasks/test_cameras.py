@@ -201,6 +201,40 @@ def test_only_filmed_and_only_several_are_put_together(made, cameras, asked, not
     assert not asked.clips
 
 
+def test_one_alone_whose_clip_stands_still_is_filmed_as_it_was_learned_as_strongly_as_it_acts(
+    made, cameras, monkeypatch, notes, written
+):
+    """With the world's own clips in place of the toy's and of the learned one: nothing else is replaced."""
+    seen = world.Shot(subject="star", colour="blue", background="brick wall")
+    still, rolls = (
+        np.asarray((world.render([shot], size=64, frames=4, fps=8).frames[0].movedim(1, -1) * 255).byte())
+        for shot in (seen, replace(seen, camera="roll", background="tiled floor"))
+    )
+    monkeypatch.setattr(stacking.clips, "read", lambda *_, **__: rolls)
+    shown, alone = [still], replace(cameras[0], strength=1.0)
+    monkeypatch.setattr(making, "make_clip", lambda *_: shown[0])
+
+    def rolled(strength: float) -> float:
+        asked = {"motions": (replace(alone, strength=strength),), "sampling": FILMED}
+        made(**asked)
+        said = notes(**asked)
+        assert said == (() if np.array_equal(written[-1], shown[0]) else (compositing.STOOD,))
+        return float(np.ptp(camera_path(written[-1]).roll))
+
+    learned = float(np.ptp(camera_path(rolls).roll))
+    assert learned > 15
+    assert [rolled(s) for s in (1.0, 0.5)] == pytest.approx([learned, learned / 2], rel=0.1)
+    assert rolled(0.0) == 0
+    shown[0] = rolls
+    assert rolled(1.0) == pytest.approx(learned), "as it is"
+    shown[0] = still
+    with monkeypatch.context() as too_far:
+        too_far.setattr(compositing, "camera_move", lambda paths, size: None)
+        assert rolled(1.0) == 0
+    (Path(alone.path) / REFERENCE).unlink()
+    assert rolled(1.0) == 0, "one from a file"
+
+
 def test_an_edit_shows_the_strips_own_clip_and_lays_moves_over_it_that_hold_nothing_of_the_strip(
     made, edited, cameras, asked, written
 ):
