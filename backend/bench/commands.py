@@ -10,7 +10,7 @@ app = typer.Typer(no_args_is_help=True, help="Measure Restage on this machine.")
 Out = Annotated[Path, typer.Option(help="Where the figures go as JSON; a table and pictures go beside it.")]
 
 Folder = Annotated[Path, typer.Option(help="A folder: motions, clips, table, contact sheet.")]
-Looks = Annotated[int, typer.Option(min=1, max=3, help="Looks that clips are made with.")]
+Looks = Annotated[int, typer.Option(min=1, max=6, help="Looks that clips are made with.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Clips of each.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Learning steps, instead of the base's.")]
 Subjects = Annotated[str, typer.Option(help="A subject's motion, of the methods' table.")]
@@ -92,7 +92,7 @@ def methods(
 def stacked(
     out: Folder = Path("bench/stacked"),
     base: str = "starter",
-    prompts: Looks = 3,
+    prompts: Looks = 6,
     seeds: Seeds = 2,
     steps: Steps = None,
 ) -> None:

@@ -58,6 +58,9 @@ SHOWN_ON = (
     Shot(subject="star", colour="blue", background="brick wall"),
     Shot(subject="box", colour="orange", background="tiled floor"),
     Shot(subject="triangle", colour="yellow", background="forest"),
+    Shot(subject="ring", colour="white", background="forest"),
+    Shot(subject="moon", colour="orange", background="brick wall"),
+    Shot(subject="cross", colour="green", background="tiled floor"),
 )
 
 COLUMNS = {

@@ -47,7 +47,7 @@ def test_it_learns_two_motions_and_says_how_closely_each_is_followed(toy_base: P
     assert asked["words"]["request"]["prompt"].endswith("moving in a circle while the camera pans left")
 
 
-@pytest.mark.parametrize("shot", SHOWN_ON, ids=lambda shot: shot.background)
+@pytest.mark.parametrize("shot", SHOWN_ON, ids=lambda shot: f"{shot.subject} {shot.background}")
 def test_on_its_grounds_both_motions_are_found_through_the_starters_autoencoder(
     shot: Shot, tmp_path: Path
 ) -> None:
