@@ -59,8 +59,8 @@ FOLLOW_HELP = (
 STACKING_HELP = (
     "Several motions: added up in one clip; a camera's and a subject's apart in it, each in its place, in "
     "2.5 times the time; or filmed: each makes a clip and one is shown, its subject goes the other subjects' "
-    "ways too, and the cameras' moves are laid over it; two take 2.5 to 4 times as long as one. One camera's "
-    "alone is laid over its clip where that stands still"
+    "ways too, and the cameras' moves are laid over it; two take 2.5 to 4 times as long as one. Filmed, a "
+    "clip that one camera's motion alone leaves still gets the move of the clip which that was learned from"
 )
 
 

@@ -38,6 +38,8 @@ LEAST = 0.04  # of the frame: what moves it by less may be the noise of a camera
 STILL = 0.08  # of the frame: a scene that moves by less stands still, and what is measured is its noise
 AGREE = 0.5  # of the larger of two moves: those that differ by less may be the same one, measured twice
 SMALL = 48  # pixels: the side of what a frame's own share is counted on
+BEGUN = 0.25  # of a move: a clip in which so much of it is measured does not stand still
+COMPARED = 8  # frames of a clip, at least, and less than twice as many
 STANDS = 0.5  # of what speaks against a move: where less speaks for it, the clip stands still
 SOFT = 64  # of the frame's height is how much of it frames are softened by before they are compared
 FLICKER = 3.0  # levels of 255 by which small models' frames differ anyway
@@ -65,21 +67,26 @@ def move_in(frames: Frames) -> Measured | None:
 def stands(frames: Frames, path: CameraPath) -> bool:
     """Whether a clip is explained far better by a camera that stands still than by one that moves so.
 
-    Each frame is laid over the next both ways: a subject that goes along with the camera, or a ground that
-    repeats, tells a move that `followed` does not. Never where nothing is there to tell it.
+    Each frame is laid over a later one both ways: a subject that goes along with the camera, or a ground that
+    repeats, tells a move that `followed` does not. Never where nothing is there to tell it, nor where some of
+    the move is measured.
     """
     if max(extents_of(path)) < LEAST:
         return False
     height, width = frames.shape[1:3]
-    soft = [cv2.GaussianBlur(frame, (0, 0), height / SOFT) for frame in frames]
-    moves = _whole(path, (width, height))
+    apart = max(1, len(frames) // COMPARED)  # by a small step flicker is more than the move
+    soft = [cv2.GaussianBlur(frame, (0, 0), height / SOFT) for frame in frames[::apart]]
+    moves = _whole(path, (width, height))[::apart]
     goes = stays = 0.0
     for before, after, step in zip(soft, soft[1:], moves[1:] @ np.linalg.inv(moves[:-1]), strict=False):
         reaches, moved = _laid(before, step[:2])
         still, moving = (cv2.absdiff(one, after)[reaches].mean(axis=-1) for one in (before, moved))
         goes += float(np.maximum(still - moving - FLICKER, 0).sum())
         stays += float(np.maximum(moving - still - FLICKER, 0).sum())
-    return goes < STANDS * stays
+    if goes >= STANDS * stays:
+        return False
+    own = extents_of(camera_path(frames))
+    return all(went < BEGUN * far for went, far in zip(own, extents_of(path), strict=True) if far > 0)
 
 
 def as_strong(path: CameraPath, strengths: Sequence[float]) -> CameraPath:

@@ -22,6 +22,7 @@ from backend.media.camera import CameraPath
 from backend.media.carrying import carried, subject_way
 from backend.media.filming import (
     Besides,
+    Measured,
     Moves,
     agree,
     camera_move,
@@ -45,8 +46,16 @@ LEARNED_MOVE = (
     "was taken."
 )
 STOOD = (
-    "The camera's motion left this clip standing still, as the base does not move its ground so; the move of "
-    "the clip it was learned from was laid over it."
+    "The camera's motion did not move this clip; the move of the clip it was learned from was laid over it. "
+    "Choose Added under Stacking to see the clip as it was made."
+)
+STANDS = (
+    "The camera's motion did not move this clip, and the move of the clip it was learned from cannot be laid "
+    "over it: it goes too far, or the clip moves in another way. Try a strength above 1, or another ground."
+)
+SECOND_PASS = (
+    "The second pass lets all motions act at once, which can take apart what was filmed. "
+    "Leave its model out to keep the clip as it was filmed."
 )
 CAMERAS_ADDED = (
     "The camera's motions could not be put together: one's move cannot be measured before this ground, or "
@@ -89,7 +98,7 @@ class Camera(NamedTuple):
     as strongly as it acts: None of several motions, and where there is no such clip."""
 
     acts: Predicts
-    learned: Callable[[], CameraPath | None]
+    learned: Callable[[], Measured | None]
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,11 @@ class Layers:
     subject: Predicts | None  # all of the subject's motions, if there are any
     together: Predicts  # all motions
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is one motion of a camera and nothing else: its own clip may stand still."""
+        return self.subject is None and len(self.cameras) == 1
+
 
 @contextmanager
 def held(acts: AbstractContextManager[Predict], clip: Clip) -> Iterator[Make]:
@@ -111,8 +125,9 @@ def held(acts: AbstractContextManager[Predict], clip: Clip) -> Iterator[Make]:
 
 
 @contextmanager
-def composite(layers: Layers, clip: Clip, notes: list[str]) -> Iterator[Make]:
-    """Clips from layers, for as long as the block lasts; `notes` get what could not be put together."""
+def composite(layers: Layers, clip: Clip, notes: list[str], *, second_pass: bool) -> Iterator[Make]:
+    """Clips from layers, for as long as the block lasts; `notes` get what is to be said of each, and where a
+    `second_pass` follows, of that."""
 
     def make(noise: Noise, note: str) -> Frames:
         def made(acts: Predicts, start: Tensor, of: str = "") -> Frames:
@@ -121,6 +136,9 @@ def composite(layers: Layers, clip: Clip, notes: list[str]) -> Iterator[Make]:
 
         seen, said = _Composite(layers, noise, made).seen()
         notes.extend(f"{note}: {one}".removeprefix(": ") for one in said)
+        put_together = STOOD in said if layers.alone else seen is not None
+        if second_pass and put_together and SECOND_PASS not in notes:
+            notes.append(SECOND_PASS)
         return made(layers.together, noise.together) if seen is None else seen
 
     yield make
@@ -148,7 +166,7 @@ class _Composite:
     def seen(self) -> tuple[Frames | None, list[str]]:
         if not self.layers.cameras:
             return self._scene()
-        if self.layers.subject is None and len(self.layers.cameras) == 1:
+        if self.layers.alone:
             return self._moving(self.layers.cameras[0])
         clips = self._each([camera.acts for camera in self.layers.cameras], self.noise.camera, "camera")
         moves = [_laid(clip, camera) for clip, camera in zip(clips, self.layers.cameras, strict=True)]
@@ -162,12 +180,12 @@ class _Composite:
 
     def _moving(self, camera: Camera) -> tuple[Frames, list[str]]:
         """What a camera's only motion makes; where that stands still, filmed as it was learned."""
-        clip, path = self.made(self.layers.together, self.noise.together), camera.learned()
-        if path is None or not stands(clip, path):
+        clip, learned = self.made(camera.acts, self.noise.together), camera.learned()
+        if learned is None or not learned.sure or not stands(clip, learned.path):
             return clip, []
-        move = camera_move([path], (clip.shape[2], clip.shape[1]))
+        move = camera_move([learned.path], (clip.shape[2], clip.shape[1]))
         seen = None if move is None else filmed(clip, move)
-        return (clip, []) if seen is None else (seen, [STOOD])
+        return (clip, [STANDS]) if seen is None else (seen, [STOOD])
 
     def _besides(self, clips: Sequence[Frames], moves: Sequence[Laid]) -> tuple[Frames | None, list[str]]:
         """One of the cameras' clips, with the moves of the others laid over it."""
@@ -226,10 +244,10 @@ def _laid(clip: Frames, camera: Camera) -> Laid | None:
     own = measured.path if measured else None
     if measured and measured.sure:
         return Laid(own, measured.path, learned=False)
-    path = camera.learned()
-    if path is None or (own is not None and agree(own, path)):
+    learned = camera.learned()
+    if learned is None or (own is not None and agree(own, learned.path)):
         return Laid(own, own, learned=False) if own is not None else None
-    return Laid(own, path, learned=True)
+    return Laid(own, learned.path, learned=True)
 
 
 def _said_of(moves: Sequence[Laid]) -> list[str]:

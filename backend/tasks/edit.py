@@ -13,7 +13,7 @@ from backend.tasks.compositing import Noise
 from backend.tasks.finish import second_base
 from backend.tasks.following import inverted_latent
 from backend.tasks.generate import check_output, notes_on, write_results
-from backend.tasks.making import clip_noise, making, native
+from backend.tasks.making import clip_noise, making, native, which
 from backend.tasks.run import Result, Run
 
 
@@ -37,7 +37,7 @@ def edit(request: Edit, run: Run) -> Result:
                 plain = clip_noise(family, s, request.seed + i)
                 noise = follow_source(inverted, plain, request.follow)
                 # What moves in the strip would be added twice if further motions' ways held it too.
-                yield make(Noise.same(noise)._replace(further=plain), "")
+                yield make(Noise.same(noise)._replace(further=plain), which(i, request.count))
 
     outputs = write_results(request, made(), s, family, second, acted, run)
     return Result(outputs, notes_on(request, acted, makes))

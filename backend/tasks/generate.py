@@ -19,7 +19,7 @@ from backend.tasks.bases import Acting, LoadedMotion, load_looks, load_motions, 
 from backend.tasks.compositing import Noise
 from backend.tasks.finish import finished, second_base
 from backend.tasks.following import followed, inverted_latent
-from backend.tasks.making import Making, Native, clip_noise, making, native
+from backend.tasks.making import Making, Native, clip_noise, making, native, which
 from backend.tasks.prompted import unsaid
 from backend.tasks.run import Result, Run
 
@@ -40,13 +40,12 @@ def generate(request: Generate, run: Run) -> Result:
     def made() -> Generator[np.ndarray[Any, Any]]:
         with makes.ready as make:
             for i in range(request.count):
-                which = f"clip {i + 1} of {request.count}" if request.count > 1 else ""
                 plain = clip_noise(family, s, request.seed + i)
                 noise = Noise.same(plain)
                 if start and inverted is not None:
                     led = follow_source(inverted, plain, start.shares.to(plain))
                     noise = Noise.led(plain, led, start.motion.preset.kind)
-                yield make(noise, which)
+                yield make(noise, which(i, request.count))
 
     request = replace(request, follow=start.follow if start else 0.0)
     outputs = write_results(request, made(), s, family, second, acted, run)

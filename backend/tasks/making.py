@@ -21,11 +21,6 @@ from backend.tasks.prepare import latent_noise
 from backend.tasks.run import Run
 from backend.tasks.stacking import Stack
 
-SECOND_PASS = (
-    "The second pass lets all motions act at once, which can take apart what was filmed. "
-    "Leave its model out to keep the clip as it was filmed."
-)
-
 
 @dataclass(frozen=True)
 class Native:
@@ -88,6 +83,11 @@ def make_clip(family: Family, predict: Predict, noise: Tensor, s: Native, run: R
     return frames
 
 
+def which(index: int, count: int) -> str:
+    """What a clip is called in progress and notes: nothing where it is the only one."""
+    return f"clip {index + 1} of {count}" if count > 1 else ""
+
+
 @dataclass(frozen=True)
 class Making:
     """Clips under one prompt. Notes on how they were made come as they are made."""
@@ -105,8 +105,9 @@ def making(
     run: Run,
     lead: LoadedMotion | None = None,
 ) -> Making:
-    """Reads the prompt at once. Apart only where motions of a camera and of a subject act, filmed there and
-    where several of one of them do; all else is added up. `lead` is the motion whose clip is followed."""
+    """Reads the prompt at once. Apart only where motions of a camera and of a subject act; filmed there,
+    where several of one of them do, and where one of a camera's does alone; all else is added up. `lead` is
+    the motion whose clip is followed."""
     stack = Stack(family, request.prompt, s.guidance, s.frames, request.balance, motions, looks)
 
     def clip(predict: Predict, noise: Tensor, note: str) -> Frames:
@@ -115,5 +116,5 @@ def making(
     layers, notes = stack.layers(lead) if s.stacking == "filmed" else (None, [])
     if layers is None:
         return Making(held(stack.together(keep_apart=s.stacking != "added")(), clip), notes)
-    notes += [SECOND_PASS] if request.finish.base.strip() else []
-    return Making(composite(layers, clip, notes), notes)
+    second_pass = bool(request.finish.base.strip())
+    return Making(composite(layers, clip, notes, second_pass=second_pass), notes)

@@ -17,10 +17,10 @@ from backend.diffusion.adapters import Lora
 from backend.diffusion.composing import Places, composed
 from backend.diffusion.sampling import Predict
 from backend.diffusion.stacking import Part, presence, stacked
+from backend.errors import UserError
 from backend.families.base import Family
 from backend.media import clips
-from backend.media.camera import CameraPath
-from backend.media.filming import as_strong, move_in
+from backend.media.filming import Measured, as_strong, move_in
 from backend.tasks.bases import LoadedLooks, LoadedMotion, parts_of
 from backend.tasks.compositing import Camera, Layers, Predicts
 from backend.tasks.prompted import (
@@ -86,8 +86,9 @@ class Stack:
 
     def layers(self, lead: LoadedMotion | None) -> tuple[Layers | None, list[str]]:
         """Each camera's and subject's motion in its place among the clips that are put together, and what is
-        to be said of that. None where there is nothing to put together, or where what would be fades. Of each
-        kind `lead` comes first, if it is of that kind, else the strongest."""
+        to be said of that. None where there is nothing to put together, nor one camera's clip that may stand
+        still, or where what would be put together fades. Of each kind `lead` comes first, if it is of that
+        kind, else the strongest."""
         cameras, subjects = (self._ordered(self._of(whose), lead) for whose in ("camera", "subject"))
         both = bool(cameras and subjects)
         if both and apart_by(by_kind(self.motions, self._parts)).min() < 1:
@@ -95,8 +96,10 @@ class Stack:
         several = [of_one for of_one in (cameras, subjects) if len(of_one) > 1]
         fading = [of_one[0].preset.kind for of_one in several if self._fade(of_one)]
         notes = [FADING_OF_ONE.format(whose) for whose in fading]
-        alone = len(cameras) == 1 and not subjects  # its clip may stand still
-        if not (both or alone) and len(several) == len(fading):
+        together = self.together(keep_apart=True)
+        if len(cameras) == 1 and not subjects:
+            return Layers([self._camera(together, cameras[0])], None, [], None, together), notes
+        if not both and len(several) == len(fading):
             return None, notes
         each_subject = subjects if len(subjects) > 1 and "subject" not in fading else []
         of_cameras = self._cameras(cameras, each="camera" not in fading)
@@ -105,24 +108,30 @@ class Stack:
             camera=self._alone(cameras) if len(of_cameras) > 1 else None,
             subjects=[self._alone([motion]) for motion in each_subject],
             subject=self._alone(subjects) if subjects else None,
-            together=self.together(keep_apart=True),
+            together=together,
         )
         return layers, notes
 
     def _cameras(self, motions: Sequence[LoadedMotion], *, each: bool) -> list[Camera]:
         """Each alone, or all in one clip."""
         if each or len(motions) == 1:
-            return [Camera(self._alone([one]), cache(partial(self._learned_move, one))) for one in motions]
+            return [self._camera(self._alone([one]), one) for one in motions]
         return [Camera(self._alone(motions), lambda: None)]
 
-    def _learned_move(self, motion: LoadedMotion) -> CameraPath | None:
-        """How the camera goes in the clip that the motion was learned from, as strongly as it acts."""
+    def _camera(self, acts: Predicts, motion: LoadedMotion) -> Camera:
+        return Camera(acts, cache(partial(self._learned_move, motion)))
+
+    def _learned_move(self, motion: LoadedMotion) -> Measured | None:
+        """How the camera goes in the clip that the motion was learned from, as strongly as it acts. None also
+        where that clip cannot be read: without it the motion acts all the same."""
         file, profile = Path(motion.asked.path) / REFERENCE, self.family.profile
-        if not file.is_file():
-            return None
         count = min(self.frames, profile.frames)
-        own = move_in(clips.read(Clip(path=str(file)), frames=count, fps=profile.fps, size=None))
-        return None if own is None else as_strong(own.path, self._acts[id(motion)])
+        try:
+            kept = clips.read(Clip(path=str(file)), frames=count, fps=profile.fps, size=None)
+        except UserError:
+            return None
+        own = move_in(kept)
+        return None if own is None else own._replace(path=as_strong(own.path, self._acts[id(motion)]))
 
     def _ordered(self, motions: Sequence[LoadedMotion], lead: LoadedMotion | None) -> list[LoadedMotion]:
         return sorted(motions, key=lambda m: (m is lead, *self._strongest(m)), reverse=True)

@@ -81,7 +81,7 @@ def test_diversity_is_the_distance_between_seeds() -> None:
 
 @pytest.mark.parametrize(
     ("what", "given"), [("row", {"rows": ["magic"]}), ("motion", {"motions": ["circle", "magic"]}),
-                        ("quality", {"quality": "magic"})]
+                        ("quality", {"quality": "magic"}), ("stacking", {"stacking": "magic"})]
 )  # fmt: skip
 def test_what_is_unknown_is_refused_in_a_sentence(what: str, given: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"no {what} 'magic'"):
@@ -126,6 +126,8 @@ def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     table = write_table(plan)
     assert "base, caption only" in table
     assert "T-LoRA, no absorber" in table
+    clip = bench.cell_folder(plan, "t-lora", TRIALS[0]) / "0-0.mp4.json"
+    assert json.loads(clip.read_text())["request"]["sampling"]["stacking"] == "added"
     found = json.loads((plan.out / "methods.json").read_text())
     cells = json.loads((plan.out / "cells.json").read_text())
     assert cells["t-lora"]["circle"]["results"][0].keys() >= {"fidelity", "text", "leak", "spread"}

@@ -39,6 +39,16 @@ def motions(toy_base, moving_clip, tmp_path_factory) -> list[Path]:
 
 
 @pytest.fixture
+def cameras(motions, tmp_path) -> tuple[Motion, Motion]:
+    """The first is the stronger by a little."""
+    folders = [Path(shutil.copytree(folder, tmp_path / f"camera {folder.name}")) for folder in motions]
+    for folder in folders:
+        write_preset(folder, replace(read_preset(folder), kind="camera"))
+    first, second = (Motion(path=str(folder)) for folder in folders)
+    return first, replace(second, strength=0.999)
+
+
+@pytest.fixture
 def made(toy_base, tmp_path):
     """Makes a clip and gives its pixels, (F, H, W, 3)."""
 

@@ -1,6 +1,5 @@
 """Several motions of a camera, each in a clip of its own, through whole requests on a toy base."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.api.presets import REFERENCE, read_preset, write_preset
+from backend.api.presets import REFERENCE
 from backend.api.protocol import Motion
 from backend.media.camera import CameraPath, camera_path
 from backend.media.filming import Besides, Measured, filmed
@@ -18,16 +17,6 @@ from tests.tasks.conftest import WORDS, curve
 from tests.tasks.test_filmed import ADDED, APART, FILMED, GOES, STILL, TOLD
 
 RED = "a red ball"
-
-
-@pytest.fixture
-def cameras(motions, tmp_path) -> tuple[Motion, Motion]:
-    """The first is the stronger by a little."""
-    folders = [Path(shutil.copytree(folder, tmp_path / f"camera {folder.name}")) for folder in motions]
-    for folder in folders:
-        write_preset(folder, replace(read_preset(folder), kind="camera"))
-    first, second = (Motion(path=str(folder)) for folder in folders)
-    return first, replace(second, strength=0.999)
 
 
 @dataclass
@@ -199,40 +188,6 @@ def test_only_filmed_and_only_several_are_put_together(made, cameras, asked, not
         assert np.array_equal(made(motions=stacked, sampling=how), made(motions=stacked, sampling=ADDED))
         assert notes(motions=stacked, sampling=how) == ()
     assert not asked.clips
-
-
-def test_one_alone_whose_clip_stands_still_is_filmed_as_it_was_learned_as_strongly_as_it_acts(
-    made, cameras, monkeypatch, notes, written
-):
-    """With the world's own clips in place of the toy's and of the learned one: nothing else is replaced."""
-    seen = world.Shot(subject="star", colour="blue", background="brick wall")
-    still, rolls = (
-        np.asarray((world.render([shot], size=64, frames=4, fps=8).frames[0].movedim(1, -1) * 255).byte())
-        for shot in (seen, replace(seen, camera="roll", background="tiled floor"))
-    )
-    monkeypatch.setattr(stacking.clips, "read", lambda *_, **__: rolls)
-    shown, alone = [still], replace(cameras[0], strength=1.0)
-    monkeypatch.setattr(making, "make_clip", lambda *_: shown[0])
-
-    def rolled(strength: float) -> float:
-        asked = {"motions": (replace(alone, strength=strength),), "sampling": FILMED}
-        made(**asked)
-        said = notes(**asked)
-        assert said == (() if np.array_equal(written[-1], shown[0]) else (compositing.STOOD,))
-        return float(np.ptp(camera_path(written[-1]).roll))
-
-    learned = float(np.ptp(camera_path(rolls).roll))
-    assert learned > 15
-    assert [rolled(s) for s in (1.0, 0.5)] == pytest.approx([learned, learned / 2], rel=0.1)
-    assert rolled(0.0) == 0
-    shown[0] = rolls
-    assert rolled(1.0) == pytest.approx(learned), "as it is"
-    shown[0] = still
-    with monkeypatch.context() as too_far:
-        too_far.setattr(compositing, "camera_move", lambda paths, size: None)
-        assert rolled(1.0) == 0
-    (Path(alone.path) / REFERENCE).unlink()
-    assert rolled(1.0) == 0, "one from a file"
 
 
 def test_an_edit_shows_the_strips_own_clip_and_lays_moves_over_it_that_hold_nothing_of_the_strip(

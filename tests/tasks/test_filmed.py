@@ -140,11 +140,11 @@ def test_what_fades_fades_apart_and_that_is_said(made, both, fades, monkeypatch,
 def test_that_a_second_pass_may_undo_it_is_said(both, monkeypatch, toy_base, notes):
     moved_by(monkeypatch, GOES)
     twice = {"motions": both, "finish": Finish(base=str(toy_base), strength=0.2)}
-    assert notes(**twice, sampling=FILMED) == (making.SECOND_PASS,)
+    assert notes(**twice, sampling=FILMED) == (compositing.SECOND_PASS,)
     assert notes(**twice, sampling=APART) == ()
 
 
-def test_one_of_the_two_alone_is_not_filmed(made, both, monkeypatch):
+def test_one_of_the_two_alone_is_not_measured(made, both, monkeypatch):
     asked = moved_by(monkeypatch, GOES)
     for motions in ((both[0],), (both[1],), (both[0], replace(both[1], strength=0.0))):
         assert np.array_equal(made(motions=motions, sampling=FILMED), made(motions=motions, sampling=ADDED))
