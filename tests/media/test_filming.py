@@ -276,3 +276,15 @@ def test_a_clip_that_goes_half_the_way_does_not_stand_and_a_move_too_small_to_te
     assert not stands(by("roll", camera_amount=0.5), learned)
     assert not stands(by("locked"), as_strong(learned, [0.05] * 8))
     assert not stands(by("locked"), as_strong(learned, [0.0] * 8))
+
+
+def test_a_clip_that_begins_to_go_is_no_still_one_though_more_speaks_against_it() -> None:
+    learned = path_of(by("pan left"))
+    assert not stands(by("pan left", camera_amount=0.3), learned)
+    assert stands(by("pan left", camera_amount=0.15), learned)
+
+
+def test_a_long_clip_stands_still_too_though_its_steps_are_small() -> None:
+    long = np.repeat(by("locked")[:1], 64, axis=0)
+    learned = as_strong(path_of(by("pan left")), [1.0] * len(long))
+    assert stands(scenes.sampled(scenes.bent(long, 0.4), 3.0), learned)

@@ -123,8 +123,13 @@ def test_where_the_move_cannot_be_laid_over_a_clip_that_stands_still_that_is_sai
     assert said == (compositing.STANDS,)
 
 
-def test_a_second_pass_may_undo_what_was_laid_over_one_alone_and_nothing_else(alone, filmed_alone, toy_base):
+def test_a_second_pass_may_undo_what_was_laid_over_one_alone_and_nothing_else(
+    alone, filmed_alone, toy_base, cameras, notes
+):
     twice = {"finish": Finish(base=str(toy_base), strength=0.2)}
     assert filmed_alone(**twice)[1] == (compositing.STOOD, compositing.SECOND_PASS)
+    of_two = notes(motions=cameras[:1], sampling=FILMED, count=2, **twice)
+    assert of_two.count(compositing.SECOND_PASS) == 1
+    assert len(of_two) == 3
     alone.makes = of_world(camera="roll")
     assert filmed_alone(**twice)[1] == ()
