@@ -282,6 +282,7 @@ def test_a_clip_that_begins_to_go_is_no_still_one_though_more_speaks_against_it(
     learned = path_of(by("pan left"))
     assert not stands(by("pan left", camera_amount=0.3), learned)
     assert stands(by("pan left", camera_amount=0.15), learned)
+    assert not stands(shown(replace(CIRCLE, background="gray wall")), learned), "which tells neither"
 
 
 def test_a_long_clip_stands_still_too_though_its_steps_are_small() -> None:
