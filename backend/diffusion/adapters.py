@@ -4,6 +4,7 @@ A LoRA's tensors are a flat dict of `<module>.lora_A.weight` (r, in, …) and `<
 (out, r, …). Its scale α multiplies BA directly (θ = θ_0 + α BA), so peft's lora_alpha is α·r.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +75,21 @@ def load_lora_state(model: nn.Module, name: str, state: Mapping[str, Tensor]) ->
     with torch.no_grad():
         for key, parameter in parameters.items():
             parameter.copy_(state[key])
+
+
+def rank_of(lora: Lora) -> int | None:
+    """The one rank of its layers; None where they differ, as those of files may."""
+    ranks = {a.shape[0] for key, a in lora.state.items() if key.endswith(".lora_A.weight")}
+    return ranks.pop() if len(ranks) == 1 else None
+
+
+def add_learned(model: nn.Module, name: str, lora: Lora) -> None:
+    """Inject a LoRA of one rank that was learned already. Raises ValueError for one of several."""
+    if (rank := rank_of(lora)) is None:
+        raise ValueError(f"the layers of {name!r} differ in rank")
+    modules = sorted({key.rsplit(".lora_", 1)[0] for key in lora.state})
+    add_lora(model, name, "|".join(map(re.escape, modules)), rank, lora.scale, seed=0)
+    load_lora_state(model, name, lora.state)
 
 
 @contextmanager

@@ -41,6 +41,11 @@ def spell(prompt: str, tokens: Mapping[str, Tensor]) -> str:
     return whole(*tokens).sub(lambda found: spelled.get(key(found[0]), found[0]), prompt)
 
 
+def said_of(tokens: Mapping[str, Tensor], text: str) -> dict[str, Tensor]:
+    """Those of the new words that a text says."""
+    return {word: vectors for word, vectors in tokens.items() if whole(word).search(text)}
+
+
 @contextmanager
 def new_tokens(tokenizer: Any, table: nn.Embedding, tokens: Mapping[str, Tensor]) -> Iterator[None]:
     """Inside the block `tokenizer` knows the tokens and `table` has their vectors (n, D) for them."""

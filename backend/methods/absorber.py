@@ -6,8 +6,9 @@ like; while the motion learns they act, frozen, and are left away afterwards.
     Δθ_S  adapter "absorber"   y_S  Example.looks   Δv  new word "looks"   f  a single frame, unordered
 
 Differs from the paper: it gives no numbers of steps (ours: a share of the motion's); frames come from a bank
-of crops encoded once. With textual inversion the new word takes the place of all the looks in both captions;
-"both" learn at once, in one stage. In 16 bits a gentle absorber lies near the weights' precision.
+of crops encoded once, eight in a step; where learning rates fall, they fall in both stages. With textual
+inversion the new word takes the place of all the looks in both captions; "both" learn at once, in one stage.
+In 16 bits a gentle absorber lies near the weights' precision.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ TOKENS = 6  # of a textual inversion, at most (supplement A.4: 2 to 6)
 
 class Absorber:
     """What a method takes over: `adapters`, `words`, `crops`, `beside`, and `stages` before its own, in which
-    then `act` acts, of that the LoRAs `loras`."""
+    then `act` acts, of that the LoRAs `loras`: "given" only where it is one and is not merged."""
 
     def __init__(self, settings: Absorbing, material: Material) -> None:
         s = settings
@@ -44,7 +45,7 @@ class Absorber:
             self.learns["looks"] = chosen(s.token_learning_rate)
             self.words = (NewWord("looks", WORD, start_words(s.absorber_words or material.looks[0])),)
         self.act = ("given",) if kind == "given" else tuple(self.learns)
-        self.loras = tuple(adapter.name for adapter in self.adapters)
+        self.loras = ("given",) if kind == "given" else tuple(adapter.name for adapter in self.adapters)
         self.has_word = bool(self.words) or material.given_word
         self.crops = (s.crop_low, s.crop_high) if self.learns else None
         self.beside: tuple[Beside, ...] = ()

@@ -8,11 +8,13 @@ be kept, to mix one clip's (or stills') looks with another's motion.
     ε_θ, φ(ε)   losses.debiased          i   Step.frame            spatial LoRA   "looks 1", "looks 2" …
     β           settings.beta            y   Example.caption       temporal LoRA  "motion"
 
-Differs from the paper: by default a fifth of the steps run without the spatial LoRA and without its loss
-(the 20 % rule of the released code; `spatial_rest` 0 is the paper); both paths draw their own noise and
-timestep; plain MSE compares the base's own prediction, the debiased loss the noise; clips of related motions
-may be learned beside it (`losses.regularized`); each step of the inversion is refined
-(`diffusion/sampling.py`). The starter's profile lets temporal convolutions learn too, and favours high noise.
+Differs from the paper: by default a fifth of the steps run without the spatial LoRA and without its loss (the
+20 % rule of the released code; `spatial_rest` 0 is the paper), and new clips are recommended to start from
+the learned one's latent by 0.3 (the noise prior of the released code); latents are the posterior's mean; both
+paths draw their own noise and timestep; plain MSE compares the base's own prediction, the debiased loss the
+noise; clips of related motions may be learned beside it (`losses.regularized`); each step of the inversion is
+refined (`diffusion/sampling.py`). The starter's profile lets temporal convolutions learn too, and favours
+high noise.
 Differs from the authors' code: no dropout of 0.1 in the LoRAs, as all randomness comes from one generator;
 the base's own guidance and steps when sampling instead of 12 and 30; the start of new clips is inverted
 on the timesteps they are sampled on.

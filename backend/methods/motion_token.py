@@ -9,13 +9,16 @@ stills, a second token X* may learn who does it.
     X*   SUBJECT                 D^r  Step.regular       θ_t, θ_s^{k,v}   adapter "motion"
                                  D^s  Step.stills        X*'s spatial layers   adapter "looks"
 
-Differs from the paper: LoRAs in place of full weights (570.9 million of them on a ModelScope-size UNet),
-and so a larger learning rate, and none on the norms and the projections around temporal attention; each clip
-has a caption of its own, which says who is seen in a word (the starter's profile: all words); each step takes
-one clip of D^m and one of D^r, so that both weigh the same whatever their numbers are; what is predicted is
-the base's own, ε or v; for stills temporal layers are bypassed, where the paper lets the one frame through;
-their timesteps are even; augmentation is a crop and a change of colour, never a mirror image, which would be
-another motion; it does not stop by itself when copying begins. Who is seen is kept beside the motion.
+Differs from the paper: LoRAs in place of full weights (570.9 million of them on a ModelScope-size UNet), and
+so a larger learning rate, and none on the norms and the projections around temporal attention; each clip has
+a caption of its own, which says who is seen in a word (the starter's profile: all words); each step takes one
+clip of D^m and one of D^r, so that both weigh the same whatever their numbers are; what is predicted is the
+base's own, ε or v; for stills temporal layers are bypassed, where the paper lets the one frame through; their
+timesteps are even; augmentation is eight variants of each clip, itself among them, by crops and changes of
+colour, never a mirror image, which would be another motion; latents are the posterior's mean; X* starts as
+the noun before which it stands; words for the motion that do not say V* keep their verbs before it; it does
+not stop by itself when copying begins. Who is seen is an adapter of its own, kept beside the motion; it acts
+while D^m and D^r go on teaching that.
 If asked for, as the starter's profile does, a share of the steps with clips takes one at half its speed,
 under "… slowly" (Step.slowed): the paper's base knows what that does to a new motion, a small one has to be
 shown.

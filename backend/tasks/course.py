@@ -14,14 +14,17 @@ from torch import Tensor, nn
 from backend.api.protocol import Learn
 from backend.diffusion.adapters import (
     Lora,
+    add_learned,
     add_lora,
     load_lora_state,
     lora_parameters,
     lora_state,
     merged,
+    rank_of,
     remove_loras,
     standing_in,
 )
+from backend.diffusion.tokens import said_of
 from backend.families.base import Family
 from backend.methods.base import Adapter, Method, Stage, Step
 from backend.tasks.checkpoints import (
@@ -74,7 +77,7 @@ class Learning:
         self.kept = self.run.folder / "kept"  # those to choose among afterwards
         self.adapters = {a.name: a for a in self.method.adapters}
         self.words = {w.name: w for w in self.method.words}
-        self.previews = Previews(self.request, self.family, self.run)
+        self.previews = Previews(self.request, self.family, self.run, self.method.follow)
 
     def all_stages(self) -> Learned:
         """→ everything that was learned."""
@@ -154,7 +157,8 @@ class Learning:
         if not tokens:
             return None
         if vectors:
-            return lambda text: self.family.embed([text], tokens)
+            # A new word that a text does not say must get no gradient: one of zeros still lets AdamW move it.
+            return lambda text: self.family.embed([text], said_of(tokens, text))
         texts = {text: self.family.embed([text], tokens) for text in self.prepared.texts()}
         self.family.release("text")
         return texts.__getitem__
@@ -164,17 +168,18 @@ class Learning:
 
         In 16 bits it is added beside the layers instead: a gentle absorber's change is smaller than half a
         unit in the weights' last place, and merging would round most of it away. So it is beside
-        regularization clips, which are learned without it. (One made elsewhere is merged all the same: its
-        ranks may differ from layer to layer.)
+        regularization clips, which are learned without it. (One made elsewhere whose ranks differ from layer
+        to layer is merged all the same.)
         """
-        given = [self.given.lora] if "given" in stage.act and self.given.lora else []
-        adapters = [self.adapters[name] for name in stage.act if name in self.adapters]
-        if self.family.plan.dtype is torch.float32 and not self.prepared.regular:
-            return given + [Lora(self.learned[a.name], a.scale) for a in adapters]
-        for adapter in adapters:
-            self._add(adapter)
-            load_lora_state(self.family.denoiser, adapter.name, self.learned[adapter.name])
-        return given
+        own = (self.adapters[name] for name in stage.act if name in self.adapters)
+        acting = {adapter.name: Lora(self.learned[adapter.name], adapter.scale) for adapter in own}
+        if "given" in stage.act and self.given.lora:
+            acting["given"] = self.given.lora
+        whole = self.family.plan.dtype is torch.float32 and not self.prepared.regular
+        beside = {name: lora for name, lora in acting.items() if rank_of(lora) and not whole}
+        for name, lora in beside.items():
+            add_learned(self.family.denoiser, name, lora)
+        return [lora for name, lora in acting.items() if name not in beside]
 
     def _steps(self, course: Course, until: int) -> None:
         """Learn up to step `until`."""

@@ -40,4 +40,4 @@ def edit(request: Edit, run: Run) -> Result:
                 yield make(Noise.same(noise)._replace(further=plain), which(i, request.count))
 
     outputs = write_results(request, made(), s, family, second, acted, run)
-    return Result(outputs, notes_on(request, acted, makes))
+    return Result(outputs, notes_on(request, acted, makes, alike=request.follow == 1))

@@ -23,6 +23,11 @@ from backend.tasks.making import Making, Native, clip_noise, making, native, whi
 from backend.tasks.prompted import unsaid
 from backend.tasks.run import Result, Run
 
+SAME = (
+    "All clips are the same: at Follow 1 they start from the clip alone, and no seed has a say. "
+    "Follow it less closely for different ones."
+)
+
 
 def generate(request: Generate, run: Run) -> Result:
     """Raises UserError for an empty prompt, sizes the base cannot make, and motions of another base."""
@@ -49,14 +54,20 @@ def generate(request: Generate, run: Run) -> Result:
 
     request = replace(request, follow=start.follow if start else 0.0)
     outputs = write_results(request, made(), s, family, second, acted, run)
-    return Result(outputs, notes_on(request, acted, makes))
+    alike = start is not None and bool(start.shares.min() == 1)
+    return Result(outputs, notes_on(request, acted, makes, alike=alike))
 
 
-def notes_on(request: Generate | Edit, acted: Sequence[Acting], makes: Making) -> tuple[str, ...]:
-    """What the artist should know of what acted, of the prompt and of how clips were made."""
+def notes_on(
+    request: Generate | Edit, acted: Sequence[Acting], makes: Making, *, alike: bool
+) -> tuple[str, ...]:
+    """What the artist should know of what acted, of the prompt and of how clips were made; `alike`: they all
+    start from one latent, whatever their seeds are."""
     motions = [one for one in acted if isinstance(one, LoadedMotion)]
     of_each = tuple(one.note for one in acted if one.note)
-    return of_each + unsaid(request.prompt, motions) + tuple(makes.notes)
+    # Of several, filmed, each makes a clip, and the others' do start from their own noise.
+    same = (SAME,) if alike and request.count > 1 and len(motions) < 2 else ()
+    return of_each + unsaid(request.prompt, motions) + tuple(makes.notes) + same
 
 
 def check_output(out: str, prompt: str) -> None:

@@ -1,20 +1,24 @@
 """How an absorber acts while the motion learns beside it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from backend.api.protocol import Learn
-from backend.api.settings import CustomizeAVideo, resolved
-from backend.diffusion.adapters import lora_parameters, remove_loras
+from backend.api.settings import CustomizeAVideo, MotionToken, resolved
+from backend.diffusion.adapters import Lora, learning, lora_parameters, merged, remove_loras
 from backend.families.unet3d import UNet3D
 from backend.methods.base import Example, Material
 from backend.methods.customize_a_video import TemporalLora
+from backend.methods.motion_token import RareToken
 from backend.tasks import course, perform
 from backend.tasks.course import Learning
+from backend.tasks.given import Given
 from backend.tasks.prepare import Prepared, seeded
 from tests.conftest import quiet_run
-from tests.tasks.cases import Case, request_for
+from tests.tasks.cases import Case, lora, request_for
 
 
 def test_beside_half_precision_weights_a_gentle_absorber_acts_as_it_was_learned(toy_base, tmp_path):
@@ -32,6 +36,46 @@ def test_beside_half_precision_weights_a_gentle_absorber_acts_as_it_was_learned(
     remove_loras(family.denoiser)
     assert task._acting(method.stages(1)[1]) == []
     assert lora_parameters(family.denoiser, "absorber")
+
+
+def test_so_does_a_given_one_unless_its_ranks_differ(toy_base, tmp_path):
+    family = UNet3D(toy_base, "toy", device="cpu", precision="bf16")
+    method = TemporalLora(resolved(CustomizeAVideo(absorber="given", given="looks"), {}), Material())
+    given = lora(family, "spatial attention", 1.0)
+    nothing = Learn(job="", clips=(), motion="", out="")
+    task = Learning(nothing, family, method, Prepared([], "", ()), quiet_run(tmp_path), Given(given))
+    latents, text = torch.randn(1, 4, 2, 8, 8).bfloat16(), family.embed(["a ball"])
+
+    def predicted(act: tuple[str, ...]) -> Tensor:
+        with torch.no_grad(), learning(family.denoiser, (), act):
+            return family.predict(latents, torch.tensor([500]), text)
+
+    assert task._acting(method.stages(1)[0]) == []
+    apart = predicted(method.absorber.loras) - predicted(())
+    remove_loras(family.denoiser)
+    plain = predicted(())
+    with merged(family.denoiser, [given]):
+        assert (apart - (predicted(()) - plain)).abs().mean() < 0.2 * apart.abs().mean()
+    name = next(key for key in given.state if key.endswith("lora_A.weight"))
+    other = name.replace("lora_A", "lora_B")
+    uneven = {name: given.state[name].repeat(2, 1), other: given.state[other].repeat(1, 2)}
+    mixed = Lora(given.state | uneven, given.scale)
+    task = replace(task, given=Given(mixed))
+    assert task._acting(method.stages(1)[0]) == [mixed]
+
+
+def test_a_new_word_rests_in_steps_whose_caption_does_not_say_it(toy_base, tmp_path):
+    """A gradient of zeros is none to AdamW: it goes on as before."""
+    family = UNet3D(toy_base, "toy", device="cpu")
+    method = RareToken(
+        resolved(MotionToken(), {}), Material(looks=("a ball",), stills=("a brown dog on grass",))
+    )
+    nothing = Learn(job="", clips=(), motion="", out="")
+    task = Learning(nothing, family, method, Prepared([], "", ()), quiet_run(tmp_path))
+    read = task._reader(method.stages(1)[1], {"subject": task._vectors("subject")})
+    assert read is not None
+    assert read("a X* dog").requires_grad
+    assert not read("a dog pll").requires_grad
 
 
 @pytest.mark.parametrize(

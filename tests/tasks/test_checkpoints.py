@@ -14,9 +14,10 @@ from backend.api.settings import CustomizeAVideo, MotionToken
 from backend.errors import UserError
 from backend.media import clips
 from backend.media.pictures import png
-from backend.tasks import perform
+from backend.tasks import perform, previews
 from backend.tasks.course import left_of_rate, parts
 from backend.tasks.early import refuse_early
+from backend.tasks.following import inverted_latent
 from backend.tasks.run import Stopped
 from tests.conftest import quiet_run
 from tests.tasks.cases import weights
@@ -129,6 +130,29 @@ def test_each_checkpoint_has_its_preview_and_takes_it_along(request_, tmp_path):
     for path, step in seen:
         assert Path(path).exists()
         assert preview_of(Path(request_.out), step).read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("follow", [0.0, 0.5])
+def test_previews_start_where_final_clips_are_recommended_to(request_, tmp_path, monkeypatch, follow):
+    """By the base alone, under no words, once for all of them."""
+    inverted: list[str] = []
+
+    def inverting(family, clip, *asked):
+        inverted.append(clip.looks)
+        return inverted_latent(family, clip, *asked)
+
+    monkeypatch.setattr(previews, "inverted_latent", inverting)
+    starts: list[torch.Tensor] = []
+    monkeypatch.setattr(
+        previews.making,
+        "make_clip",
+        lambda f, p, noise, *_: starts.append(noise) or np.zeros((4, 8, 8, 3), "u1"),
+    )
+    method = replace(request_.method, follow=follow)
+    perform(replace(request_, method=method, preview_prompt="a box"), quiet_run(tmp_path))
+    first, second = starts
+    assert torch.equal(first, second)
+    assert inverted == ([""] if follow else [])
 
 
 def test_a_preview_that_was_cut_short_is_made_on_resuming(request_, tmp_path):

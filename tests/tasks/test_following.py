@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import save_file
 
 from backend.api.presets import REFERENCE, read_preset, write_preset
-from backend.api.protocol import Generate, Key, Motion, Sampling
+from backend.api.protocol import Clip, Edit, Generate, Key, Motion, Sampling
 from backend.diffusion.adapters import Lora
 from backend.diffusion.stacking import PRESENT
 from backend.errors import UserError
 from backend.families.unet3d import UNet3D
 from backend.media import clips
-from backend.tasks import perform
+from backend.tasks import generate, perform
 from backend.tasks.bases import LoadedMotion
 from backend.tasks.following import followed
 from tests.conftest import quiet_run
@@ -48,6 +48,23 @@ def make(toy_base, motion, tmp_path):
         return clips.read(clips.Clip(path=path), frames=4, fps=8, size=None)
 
     return made
+
+
+@pytest.mark.parametrize(("follow", "alike"), [(None, True), (0.9, False)], ids=["wholly", "nearly"])
+def test_that_all_seeds_give_one_clip_where_the_latent_alone_starts_it_is_said(
+    toy_base, motion, tmp_path, moving_clip, follow, alike
+):
+    both = {"prompt": "a ball", "base": str(toy_base), "count": 2, "motions": (Motion(path=str(motion)),)}
+    out = str(tmp_path / "clip.mp4")
+    strip = Clip(path=str(moving_clip))
+    for asked in (
+        Generate(job="g", out=out, follow=follow, **both),
+        Edit(job="e", out=out, clip=strip, follow=follow or 1.0, inversion_steps=2, **both),
+    ):
+        result = perform(asked, quiet_run(tmp_path))
+        first, second = (clips.read(Clip(path=path), frames=4, fps=8, size=None) for path in result.outputs)
+        assert np.array_equal(first, second) == alike
+        assert (generate.SAME in result.notes) == alike
 
 
 def test_a_motion_that_recommends_it_is_followed_unless_the_artist_says_otherwise(make, motion, tmp_path):
