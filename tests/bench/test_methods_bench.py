@@ -100,7 +100,7 @@ def test_the_table_says_which_version_of_the_base_it_is_of(tmp_path: Path) -> No
 
 def test_the_core_is_four_motions_and_leaves_rows_to_the_full_table(tmp_path: Path) -> None:
     core, full = (plan_of(tmp_path, tmp_path, "starter", full=f) for f in (False, True))
-    assert (len(core.trials), core.prompts, core.seeds) == (4, 3, 2)
+    assert (len(core.trials), core.prompts, core.seeds, core.stacking) == (4, 3, 2, "added")
     assert set(core.rows) < set(full.rows) == set(ROWS)
 
 
@@ -116,7 +116,7 @@ def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     rows = ["caption", "t-lora"]
     plan = replace(
         plan_of(tmp_path / "out", tmp_path / "library", str(toy_base), full=False, rows=rows),
-        trials=("circle",), prompts=1, seeds=2, steps=1,
+        trials=("circle",), prompts=1, seeds=2, steps=1, stacking="filmed",
     )  # fmt: skip
     run_cells(plan, QUIET)
     monkeypatch.setattr(bench, "perform", lambda *_: pytest.fail("a finished cell was run again"))
@@ -127,7 +127,7 @@ def test_the_bench_goes_on_where_it_stopped_and_writes_its_table(
     assert "base, caption only" in table
     assert "T-LoRA, no absorber" in table
     clip = bench.cell_folder(plan, "t-lora", TRIALS[0]) / "0-0.mp4.json"
-    assert json.loads(clip.read_text())["request"]["sampling"]["stacking"] == "added"
+    assert json.loads(clip.read_text())["request"]["sampling"]["stacking"] == "filmed"
     found = json.loads((plan.out / "methods.json").read_text())
     cells = json.loads((plan.out / "cells.json").read_text())
     assert cells["t-lora"]["circle"]["results"][0].keys() >= {"fidelity", "text", "leak", "spread"}

@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from backend.api.presets import REFERENCE
-from backend.api.protocol import Finish
-from backend.media import filming
+from backend.api.protocol import Clip, Edit, Finish
+from backend.media import clips, filming
 from backend.media.camera import camera_path
 from backend.media.filming import Measured
 from backend.starter import world
-from backend.tasks import compositing, making, stacking
-from tests.tasks.conftest import curve
+from backend.tasks import compositing, making, perform, stacking
+from tests.conftest import quiet_run
+from tests.tasks.conftest import CPU, curve
 from tests.tasks.test_filmed import ADDED, FILMED, STILL
 
 
@@ -36,7 +38,12 @@ def of_world(**changes: object) -> np.ndarray:
 def alone(monkeypatch) -> Alone:
     """A roll whose clip stands still."""
     alone = Alone(of_world(), of_world(camera="roll", background="tiled floor"))
-    monkeypatch.setattr(stacking.clips, "read", lambda *_, **__: alone.learned)
+    read = clips.read
+
+    def reading(clip: Clip, **how: Any) -> np.ndarray:
+        return alone.learned if Path(clip.path).name == REFERENCE else read(clip, **how)
+
+    monkeypatch.setattr(clips, "read", reading)
     monkeypatch.setattr(making, "make_clip", lambda *_: alone.makes)
     return alone
 
@@ -74,6 +81,15 @@ def test_one_alone_whose_clip_stands_still_is_filmed_as_it_was_learned_as_strong
     assert notes(motions=cameras[:1], sampling=FILMED, count=2) == tuple(
         f"clip {number} of 2: {compositing.STOOD}" for number in (1, 2)
     )
+
+
+def test_so_is_an_edit_of_a_strip_that_stands_still(alone, cameras, toy_base, moving_clip, tmp_path):
+    asked = Edit(
+        job="e", clip=Clip(path=str(moving_clip)), prompt="a red ball", out=str(tmp_path / "edit.mp4"),
+        base=str(toy_base), compute=CPU, motions=cameras[:1], sampling=FILMED, count=2, follow=0.5,
+    )  # fmt: skip
+    said = perform(asked, quiet_run(tmp_path)).notes
+    assert said == tuple(f"clip {number} of 2: {compositing.STOOD}" for number in (1, 2))
 
 
 def test_one_alone_that_moves_its_clip_is_left_as_it_is(alone, filmed_alone, monkeypatch):
