@@ -59,8 +59,9 @@ FOLLOW_HELP = (
 STACKING_HELP = (
     "Several motions: added up in one clip; a camera's and a subject's apart in it, each in its place, in "
     "2.5 times the time; or filmed: each makes a clip and one is shown, its subject goes the other subjects' "
-    "ways too, and the cameras' moves are laid over it; two take 2.5 to 4 times as long as one. Filmed, a "
-    "clip that one camera's motion alone leaves still gets the move of the clip which that was learned from"
+    "ways too, and the cameras' moves are laid over it; two take 2.5 to 4 times as long as one. Filmed, "
+    "where one camera's motion alone leaves its clip standing still, the move of the clip it was learned "
+    "from is laid over it, if that can be measured"
 )
 
 

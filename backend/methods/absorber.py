@@ -28,7 +28,7 @@ TOKENS = 6  # of a textual inversion, at most (supplement A.4: 2 to 6)
 
 class Absorber:
     """What a method takes over: `adapters`, `words`, `crops`, `beside`, and `stages` before its own, in which
-    then `act` acts, of that the LoRAs `loras`: "given" only where it is one and is not merged."""
+    then `act` acts, of that the LoRAs `loras`: "given" too, passed over where there is none beside them."""
 
     def __init__(self, settings: Absorbing, material: Material) -> None:
         s = settings

@@ -47,15 +47,19 @@ LEARNED_MOVE = (
 )
 STOOD = (
     "The camera's motion did not move this clip; the move of the clip it was learned from was laid over it. "
-    "Choose Added under Stacking to see the clip as it was made."
+    "Added, under Stacking, with the same seed shows the clip as it was made."
 )
-STANDS = (
-    "The camera's motion did not move this clip, and the move of the clip it was learned from cannot be laid "
-    "over it: it goes too far, or the clip moves in another way. Try a strength above 1, or another ground."
+TOO_FAR = (
+    "The camera's motion did not move this clip, and the move of the clip it was learned from goes too far "
+    "to be laid over it. Try a lower strength."
+)
+MOVES_OTHERWISE = (
+    "This clip makes another move than the camera's motion, so that of the clip it was learned from was not "
+    "laid over it. Try another background or seed."
 )
 SECOND_PASS = (
-    "The second pass lets all motions act at once, which can take apart what was filmed. "
-    "Leave its model out to keep the clip as it was filmed."
+    "The model under Refine with goes over the clip without knowing what was put together, and may undo it. "
+    "Leave it empty to keep the clip as it was filmed."
 )
 CAMERAS_ADDED = (
     "The camera's motions could not be put together: one's move cannot be measured before this ground, or "
@@ -184,8 +188,10 @@ class _Composite:
         if learned is None or not learned.sure or not stands(clip, learned.path):
             return clip, []
         move = camera_move([learned.path], (clip.shape[2], clip.shape[1]))
-        seen = None if move is None else filmed(clip, move)
-        return (clip, [STANDS]) if seen is None else (seen, [STOOD])
+        if move is None:
+            return clip, [TOO_FAR]
+        seen = filmed(clip, move)
+        return (clip, [MOVES_OTHERWISE]) if seen is None else (seen, [STOOD])
 
     def _besides(self, clips: Sequence[Frames], moves: Sequence[Laid]) -> tuple[Frames | None, list[str]]:
         """One of the cameras' clips, with the moves of the others laid over it."""

@@ -24,8 +24,8 @@ from backend.tasks.prompted import unsaid
 from backend.tasks.run import Result, Run
 
 SAME = (
-    "All clips are the same: at Follow 1 they start from the clip alone, and no seed has a say. "
-    "Follow it less closely for different ones."
+    "All clips are the same: they start wholly from the clip that they follow, and the seed changes nothing. "
+    "Set Follow below 1 for different ones."
 )
 
 
@@ -66,7 +66,9 @@ def notes_on(
     motions = [one for one in acted if isinstance(one, LoadedMotion)]
     of_each = tuple(one.note for one in acted if one.note)
     # Of several, filmed, each makes a clip, and the others' do start from their own noise.
-    same = (SAME,) if alike and request.count > 1 and len(motions) < 2 else ()
+    # So does what a second pass is given.
+    alone = len(motions) < 2 and not request.finish.base.strip()
+    same = (SAME,) if alike and alone and request.count > 1 else ()
     return of_each + unsaid(request.prompt, motions) + tuple(makes.notes) + same
 
 

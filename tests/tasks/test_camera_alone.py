@@ -136,7 +136,11 @@ def test_where_the_move_cannot_be_laid_over_a_clip_that_stands_still_that_is_sai
         too_far.setattr(compositing, "camera_move", lambda paths, size: None)
         frames, said = filmed_alone()
     assert np.array_equal(frames, alone.makes)
-    assert said == (compositing.STANDS,)
+    assert said == (compositing.TOO_FAR,)
+    alone.makes = of_world(camera="pan left", camera_amount=1.5)
+    frames, said = filmed_alone()
+    assert np.array_equal(frames, alone.makes)
+    assert said == (compositing.MOVES_OTHERWISE,)
 
 
 def test_a_second_pass_may_undo_what_was_laid_over_one_alone_and_nothing_else(

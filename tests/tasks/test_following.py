@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from backend.api.presets import REFERENCE, read_preset, write_preset
-from backend.api.protocol import Clip, Edit, Generate, Key, Motion, Sampling
+from backend.api.protocol import Clip, Edit, Finish, Generate, Key, Motion, Sampling
 from backend.diffusion.adapters import Lora
 from backend.diffusion.stacking import PRESENT
 from backend.errors import UserError
@@ -65,6 +65,8 @@ def test_that_all_seeds_give_one_clip_where_the_latent_alone_starts_it_is_said(
         first, second = (clips.read(Clip(path=path), frames=4, fps=8, size=None) for path in result.outputs)
         assert np.array_equal(first, second) == alike
         assert (generate.SAME in result.notes) == alike
+        refined = perform(replace(asked, finish=Finish(base=str(toy_base))), quiet_run(tmp_path))
+        assert generate.SAME not in refined.notes, "each gets noise of its own then"
 
 
 def test_a_motion_that_recommends_it_is_followed_unless_the_artist_says_otherwise(make, motion, tmp_path):
