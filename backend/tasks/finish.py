@@ -21,6 +21,7 @@ from backend.errors import UserError
 from backend.families.base import Family
 from backend.media.finishing import larger
 from backend.tasks.bases import Acting, LoadedMotion, most_present, open_base, parts_of
+from backend.tasks.making import which
 from backend.tasks.prepare import latent_noise
 from backend.tasks.prompted import Prompted, guided, read_prompt, with_token, without_words
 from backend.tasks.run import Run
@@ -78,11 +79,12 @@ def finished(
     prompted = read_prompt(second, prompt, guidance, motions, strengths=strengths)
     with stacked(second.denoiser, parts_of(acted, len(made[0]), request.balance), second.frame_layer):
         for i, frames in enumerate(made):
-            which = f"clip {i + 1} of {len(made)}" if len(made) > 1 else ""
             enlarged = larger(frames, request.finish.factor)
             count, height, width = enlarged.shape[:3]
             noise = latent_noise(second, count, height, width, request.seed + SECOND + i)
-            yield second_pass(second, prompted, enlarged, noise, request.finish.strength, run, which)
+            yield second_pass(
+                second, prompted, enlarged, noise, request.finish.strength, run, which(i, len(made))
+            )
 
 
 def _in_ordinary_words(motion: LoadedMotion) -> LoadedMotion:
